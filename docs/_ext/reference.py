@@ -1,0 +1,219 @@
+"""Pages written from the source: rate laws, clinical facts, command line, Python names.
+
+The source is read, not imported, so that building the site never loads a simulator; docstrings are shown as they stand,
+because an equation in plain text must not be taken for markup.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from markdown import code, remove_others, table, text, write
+from sphinx.application import Sphinx
+
+import tumornexus
+
+PACKAGE = Path(tumornexus.__file__).parent
+FUNCTION = ast.FunctionDef | ast.ClassDef
+
+
+def public(tree: ast.Module) -> Iterator[FUNCTION]:
+    """Yield the documented public functions and classes of a module, in their order in the file."""
+    for node in tree.body:
+        if isinstance(node, FUNCTION) and not node.name.startswith("_") and ast.get_docstring(node):
+            yield node
+
+
+def literal(docstring: str) -> list[str]:
+    """Show a docstring as it stands."""
+    fence = "````"
+    return [f"{fence}text", docstring.replace("``", "`"), fence, ""]
+
+
+def signature(node: FUNCTION) -> str:
+    """Write the call of a function or class with its annotations."""
+    if isinstance(node, ast.ClassDef):
+        return f"class {node.name}"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def module_file(name: str) -> Path:
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def rate_laws() -> list[str]:
+    """The rate laws, one section a process."""
+    lines = [
+        "# Rate laws",
+        "",
+        "Taken from the source of `tumornexus.biology`. Each file is one process and opens with its equation; both "
+        "scales of the model call the same functions. The numbers are in the parameter records.",
+        "",
+    ]
+    for path in sorted((PACKAGE / "biology").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        doc = ast.get_docstring(tree)
+        if path.name == "__init__.py" or not doc:
+            continue
+        lines += [f"## {path.stem.replace('_', ' ').capitalize()}", "", *literal(doc)]
+        for node in public(tree):
+            lines += [f"### {code(node.name)}", "", *literal(ast.get_docstring(node) or "")]
+    return lines
+
+
+def parameters() -> list[str]:
+    """Every number of the model with unit, spread and origin."""
+    from tumornexus.knowledge import load_knowledge
+
+    records = load_knowledge().parameters
+    lines = [
+        "# Parameters",
+        "",
+        "A parameter is *measured*, *calibrated* or *assumed*, and says so. The spread is the between-patient standard "
+        "deviation of the natural logarithm (of the logit where the parameter is bounded by 0 and 1).",
+        "",
+    ]
+    groups: dict[str, list] = {}
+    for record in records.values():
+        groups.setdefault(record.process, []).append(record)
+    for process in sorted(groups):
+        lines += [f"## {text(process)}", ""]
+        lines += table(
+            ["parameter", "meaning", "value (low to high)", "unit", "spread", "status", "origin"],
+            [
+                [
+                    code(p.id), text(p.meaning), f"{p.value:.4g} ({p.low:.4g} to {p.high:.4g})", text(p.unit or "1"),
+                    f"{p.spread_sd_log:.3g}", p.status,
+                    text("; ".join(filter(None, [*p.source, p.assumed and f"assumed: {p.assumed}", p.note]))),
+                ]
+                for p in groups[process]
+            ],
+        )  # fmt: skip
+    return lines
+
+
+def clinical_facts() -> list[str]:
+    """The clinical facts that a patient file or a clinical table may hold."""
+    from tumornexus.io import clinical
+
+    lines = [
+        "# Clinical facts",
+        "",
+        "Names in `patient.toml` (table `[facts]`) and in the columns of `clinical.tsv`. Any may be missing; a missing "
+        "fact is never read as zero or as no.",
+        "",
+    ]
+    lines += table(
+        ["fact", "unit", "range", "also read from the columns"],
+        [
+            [code(columns[0]), text(unit), f"{low:g} to {high:g}", ", ".join(code(c) for c in columns[1:])]
+            for columns, low, high, unit in clinical.NUMBERS.values()
+        ],
+    )
+    lines += ["Yes or no:", ""]
+    lines += table(
+        ["fact", "also read from the columns"],
+        [[code(fact), ", ".join(code(c) for c in columns if c != fact)] for fact, columns in clinical.FLAGS.items()],
+    )
+    lines += ["Text:", ""]
+    lines += table(
+        ["fact", "also read from the columns"],
+        [[code(fact), ", ".join(code(c) for c in columns if c != fact)] for fact, columns in clinical.TEXTS.items()],
+    )
+    return lines
+
+
+def run_help(*words: str) -> str:
+    """What ``tumornexus WORDS --help`` prints, in plain characters."""
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tumornexus", *words, "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+
+
+def command_line() -> list[str]:
+    """The help of every command, as the program prints it."""
+    lines = [
+        "# Command line",
+        "",
+        "What each command prints with `--help`. An input that cannot be used ends with exit code 2 and one message "
+        "that names file, field, value and what would be valid; results are written whole or not at all.",
+        "",
+    ]
+    if importlib.util.find_spec("tumornexus.cli") is None:
+        return [*lines, "This checkout has no command line."]
+    top = run_help()
+    block = re.search(r"Commands\b(.*)", top, re.S)
+    names = re.findall(r"^[^\w\n]{1,4}([a-z][a-z-]*)(?= |$)", block[1] if block else "", re.M)
+    lines += ["```text", top, "```", ""]
+    for name in dict.fromkeys(names):
+        lines += [f"## tumornexus {name}", "", "```text", run_help(name), "```", ""]
+    return lines
+
+
+def python_names() -> list[str]:
+    """The public names of the package root, in pipeline order."""
+    lines = [
+        "# Python interface",
+        "",
+        "The names of the package root, in the order in which the pipeline uses them. Importing `tumornexus` takes "
+        "milliseconds: each name is loaded on first use.",
+        "",
+    ]
+    for name, module in tumornexus.PUBLIC.items():
+        try:
+            node = find(module, name)
+        except (LookupError, FileNotFoundError):
+            lines += [f"## {code(name)}", "", f"Not in this checkout (would be in {code(module)}).", ""]
+            continue
+        lines += [f"## {code(name)}", "", "```python", f"# from {module}", signature(node), "```", ""]
+        lines += literal(ast.get_docstring(node) or "")
+    return lines
+
+
+def find(module: str, name: str) -> FUNCTION:
+    """Find a definition, following the imports of a folder's `__init__`."""
+    tree = ast.parse(module_file(module).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, FUNCTION) and node.name == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and node.module and any((a.asname or a.name) == name for a in node.names):
+            original = next(a.name for a in node.names if (a.asname or a.name) == name)
+            return find(node.module, original)
+    raise LookupError(f"{module} does not define {name}")
+
+
+PAGES = {
+    "rate_laws": rate_laws,
+    "parameters": parameters,
+    "clinical_facts": clinical_facts,
+    "command_line": command_line,
+    "python": python_names,
+}
+
+
+def write_reference(app: Sphinx) -> None:
+    """Write all pages before Sphinx looks for sources."""
+    folder = Path(app.srcdir) / "reference"
+    for name, page in PAGES.items():
+        write(folder / f"{name}.md", page())
+    remove_others(folder, {folder / f"{name}.md" for name in PAGES})
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", write_reference, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,72 @@
+"""Antigen processing and presentation: what a T cell can see of a cancer cell (cycle step 6, and step 2 for its source).
+
+Equation: visibility of a clone = breadth term * processing * (1 - silencing) * MHC-I of that clone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+from tumornexus.biology.environment import Cells, Local
+from tumornexus.biology.params import Params, hill
+
+
+class CloneTraits(NamedTuple):
+    """What distinguishes a clone, each in [0, 1], one entry a clone along the last axis.
+
+    mhc1: carries B2M and HLA (0 after B2M loss); ifn: responds to interferon (0 after JAK1/2 loss);
+    car_antigen: carries the CAR target; targeted: depends on the inhibited driver pathway.
+    """
+
+    mhc1: jax.Array
+    ifn: jax.Array
+    car_antigen: jax.Array
+    targeted: jax.Array
+
+
+def antigen_breadth(p: Params) -> jax.Array:
+    """Return the probability in [0, 1] that a presented peptide set contains one that the repertoire sees.
+
+    a = antigenicity * hla_breadth + vaccine_antigen; breadth = a / (antigenicity_half + a). Antigenicity 1 stands for a
+    melanoma of median mutation load; quantity and quality enter as one product.
+    """
+    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half)
+
+
+def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
+    """Return MHC-I of each clone in [0, 1]: basal without interferon signalling, induced with it, none without B2M."""
+    induced = p.mhc1_basal + (1.0 - p.mhc1_basal) * mhc1[..., None] * clone.ifn
+    return clone.mhc1 * induced
+
+
+def recognition(cells: Cells, clone: CloneTraits, p: Params) -> jax.Array:
+    """Return the recognition of each clone by CD8 T cells in [0, 1], shape (..., clone)."""
+    shared = antigen_breadth(p) * p.antigen_processing * (1.0 - cells.silencing)
+    return shared[..., None] * mhc1_of_clone(cells.mhc1, clone, p)
+
+
+def mhc1_target(local: Local, p: Params) -> jax.Array:
+    """Return the MHC-I induction that the environment drives towards, in [0, 1].
+
+    IFN-gamma and type I IFN induce it, hypoxia lowers it (Sethumadhavan 2017), MAPK inhibition raises it (Boni 2010).
+    """
+    drive = p.ifng_response * local.ifng + local.type1_ifn + p.mapk_mhc1 * p.mapk_inhibition * p.mapk_dependence
+    return hill(drive, 0.5) / (1.0 + p.hypoxia_mhc1_loss * local.hypoxia)
+
+
+def pdl1_target(local: Local, p: Params) -> jax.Array:
+    """Return the PD-L1 level that the environment drives towards, in [0, 1]: constitutive plus IFN-gamma-induced."""
+    induced = p.pdl1_induction * hill(p.ifng_response * local.ifng + 0.3 * local.type1_ifn, 1.0)
+    constitutive = p.pdl1_constitutive * (1.0 + 0.3 * local.hypoxia)
+    return 1.0 - (1.0 - jax.numpy.clip(constitutive, 0.0, 0.95)) / (1.0 + induced)
+
+
+def car_recognition(clone: CloneTraits, p: Params) -> jax.Array:
+    """Return recognition of each clone by CAR-T cells in [0, 1]: antigen density with a threshold, no MHC involved.
+
+    Hill 2 in density: below a few thousand molecules a cell activation collapses (Walker 2017, Majzner 2020).
+    """
+    density = p.car_antigen_density[..., None] * clone.car_antigen
+    return hill(density, p.car_density_half[..., None], 2.0)

@@ -1,0 +1,56 @@
+"""Dendritic cells and T-cell priming (cycle steps 1 to 3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+from tumornexus.biology.environment import Local
+from tumornexus.biology.params import Params, hill
+from tumornexus.biology.presentation import antigen_breadth
+
+
+class DendriticRates(NamedTuple):
+    """Recruitment per site and day; maturation-and-emigration and death per cell and day."""
+
+    recruit: jax.Array
+    emigrate: jax.Array
+    die: jax.Array
+
+
+def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
+    """Return the rates of conventional dendritic cells in the tumor.
+
+    recruit = dc_recruitment * CCL4 term (Spranger 2015; NK-derived XCL1/CCL5, Bottcher 2018);
+    emigrate = maturation driven by dying cells (antigen, danger), type I IFN, CD40 (costimulation) and microbial signals,
+    restrained by IL-6, VEGF and IL-10 (review section 3.2.1 and 4.1.1).
+    """
+    danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
+    restraint = 1.0 + p.dc_suppression * (0.5 * local.il6 + 0.5 * local.vegf + local.il10)
+    # CSF-1R signalling also sustains part of the dendritic cells (MODEL principle 6).
+    sustain = 0.7 + 0.3 * p.csf1r_signal
+    recruit = p.dc_recruitment * hill(local.ccl4, 0.5) * (0.5 + hill(local.nk, p.nk_half)) * sustain
+    return DendriticRates(
+        recruit=recruit,
+        emigrate=p.dc_maturation * danger * p.costimulation * p.microbiome_priming * (0.3 + microbiome) / restraint,
+        die=p.dc_death + 0.0 * danger,
+    )
+
+
+def activation(dendritic_node: jax.Array, treg: jax.Array, helper: jax.Array, p: Params) -> jax.Array:
+    """Return the activation rate per naive tumor-specific T cell and day in the draining node.
+
+    rate = priming_rate * breadth * DC/(DC + half) * costimulation / (1 + ctla4_brake (1 + Treg)) * helper term; CTLA-4
+    competes for B7 (van der Merwe 1997). MEK inhibition impairs priming while present (Dushyanthen 2017).
+    """
+    braked = p.costimulation / (1.0 + p.ctla4_brake * (1.0 + treg))
+    helped = 0.5 + hill(helper, 1.0)
+    harmed = 1.0 - p.mapk_tcell_harm * p.mapk_inhibition
+    dose = hill(dendritic_node, p.dc_node_half)
+    return p.priming_rate * antigen_breadth(p) * dose * braked * helped * p.tcell_fitness * harmed
+
+
+def burst(p: Params) -> jax.Array:
+    """Return the daughters per activated cell: clonal expansion, raised by IL-2 and lowered by steroids."""
+    return p.tcell_expansion * (1.0 + p.il2_signal) * (1.0 - p.steroid_effect * p.steroid_exposure)

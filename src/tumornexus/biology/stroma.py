@@ -1,0 +1,43 @@
+"""Fibroblasts and matrix: activation, two states, deposition, stiffness feedback."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+from tumornexus.biology.environment import Local
+from tumornexus.biology.params import Params, hill
+
+
+class StromaRates(NamedTuple):
+    """Recruitment per site and day; others per cell (or per unit of matrix) and day."""
+
+    recruit_matrix: jax.Array
+    recruit_cytokine: jax.Array
+    caf_die: jax.Array
+    matrix_to_cytokine: jax.Array
+    cytokine_to_matrix: jax.Array
+    deposit: jax.Array  # matrix units per day
+    degrade: jax.Array  # per day
+
+
+def rates(local: Local, p: Params) -> StromaRates:
+    """Return the rates of fibroblasts and matrix.
+
+    TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals into
+    the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
+    (mechanosignalling), so blockade acts slowly and in part.
+    """
+    tumor = local.cancer + local.persister
+    stiff = hill(local.matrix, p.matrix_half)
+    drive = p.caf_activation * tumor
+    return StromaRates(
+        recruit_matrix=drive * (0.2 + hill(local.tgfb, 0.5) + 0.5 * stiff),
+        recruit_cytokine=drive * (0.3 + hill(local.il6, 1.0)) * p.caf_cytokine_output,
+        caf_die=p.caf_death + p.caf_depletion,
+        matrix_to_cytokine=p.caf_switch * hill(local.il6, 1.0),
+        cytokine_to_matrix=p.caf_switch * hill(local.tgfb, 0.5),
+        deposit=p.matrix_deposition * local.caf_matrix / p.caf_half * (0.3 + hill(local.tgfb, 0.5) + 0.5 * stiff),
+        degrade=p.matrix_degradation * (1.0 + 0.5 * hill(local.tam_m1, p.suppressor_half)),
+    )

@@ -1,0 +1,26 @@
+"""Trafficking and infiltration of T cells (cycle steps 4 and 5)."""
+
+from __future__ import annotations
+
+import jax
+
+from tumornexus.biology.environment import Local
+from tumornexus.biology.params import Params, hill
+
+
+def entry_factor(local: Local, p: Params) -> jax.Array:
+    """Return the factor in [0, 1] by which vessels, chemokines and matrix modulate extravasation.
+
+    factor = perfusion term * CXCL9/10 term * anergy of VEGF-exposed endothelium * matrix and CXCL12 retention.
+    Sources: Motz 2014 and Schmittnaegel 2017 (VEGF endothelial barrier), Dangaj 2019 (CXCL9/CCL5).
+    """
+    endothelium = 1.0 / (1.0 + p.endothelial_anergy * hill(local.vegf, 1.0))
+    retained = 1.0 / (1.0 + p.matrix_exclusion * (0.4 * local.matrix + hill(local.cxcl12, 1.0)))
+    return hill(local.perfusion, p.access_half) * hill(local.cxcl9_10, 1.0) * endothelium * retained
+
+
+def car_t_entry_factor(local: Local, p: Params) -> jax.Array:
+    """Return the same factor for CAR-T cells, which respond less to CXCL9/10 and meet the same vessels and matrix."""
+    basal = p.cart_trafficking * (0.3 + 0.7 * hill(local.cxcl9_10, 1.0))
+    retained = 1.0 / (1.0 + p.matrix_exclusion * local.matrix)
+    return hill(local.perfusion, p.access_half) * basal * retained

@@ -1,0 +1,33 @@
+"""Vessels: angiogenesis by VEGF, pruning, normalization."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+from tumornexus.biology.environment import Local
+from tumornexus.biology.params import Params, hill
+
+
+class VesselRates(NamedTuple):
+    """Sprouting (vessel units per day) and regression (per day)."""
+
+    sprout: jax.Array
+    regress: jax.Array
+
+
+def rates(local: Local, p: Params) -> VesselRates:
+    """Return vessel growth and loss.
+
+    Sprouting follows VEGF and a VEGF-independent route (FGF, ANG2) that hypoxia opens and that limits anti-VEGF therapy
+    (Casanovas 2005); vessels saturate at the normal density. Without VEGF immature vessels regress, so blockade first
+    opens the endothelium (lower VEGF, see trafficking) and lowers pressure, then prunes: a normalization window
+    (Jain 2005, Huang 2012).
+    """
+    escape = p.vegf_escape * local.hypoxia
+    sprout = p.angiogenesis_rate * (hill(local.vegf, 1.0) + escape + 0.1)
+    return VesselRates(
+        sprout=sprout / (1.0 + local.vessels),
+        regress=p.vessel_regression * (1.0 + 0.5 / (1.0 + 2.0 * local.vegf)),
+    )

@@ -1,0 +1,43 @@
+"""The patient: what was measured, any part of which may be missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What was measured in one tumor sample and its host.
+
+    Attributes:
+        sample, patient: ids as strings (``0471`` keeps its zero).
+        tumor: tumor id of the knowledge base, such as ``melanoma``.
+        clinical: typed facts by name (``tmb_per_mb``, ``msi_high``, ``nlr``, ...); facts that are not known are absent.
+            Columns that are not understood are kept as text under their own names.
+        expression: linear TPM-like values, indexed by approved symbols in alphabetical order; NaN = not measured. None
+            when there is no expression.
+        mutations: one row a variant, columns of `tumornexus.io.mutations.COLUMNS`. None when the tumor was not
+            sequenced; an empty table when it was and nothing was found.
+        hla: class I alleles such as ``A*02:01``, a homozygous allele twice; None when not typed.
+        copy_number: rows gene, call, copies, deep; None when not measured.
+        mutation_assay: ``"exome"`` (a gene without a variant is wild-type) or ``"panel"`` (it may not have been sequenced).
+        expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
+        notes: what the reader changed or could not use, in words.
+        source: folder the patient was read from.
+    """
+
+    sample: str
+    patient: str
+    tumor: str
+    clinical: dict[str, object] = field(default_factory=dict)
+    expression: pd.Series | None = None
+    mutations: pd.DataFrame | None = None
+    hla: tuple[str, ...] | None = None
+    copy_number: pd.DataFrame | None = None
+    mutation_assay: str = "exome"
+    expression_scale: str | None = None
+    notes: tuple[str, ...] = ()
+    source: Path = Path(".")

@@ -1,0 +1,100 @@
+"""Gene symbols: which names are approved, which are old, and whether they are human at all.
+
+The table ``genes.tsv`` holds approved HGNC symbols with their aliases and previous symbols (see its header for origin).
+It is read on first use only, so `tumornexus --help` never pays for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from tumornexus.errors import KnowledgeFormError
+
+_TITLE_CASE = re.compile(r"[A-Z][a-z]+[A-Za-z0-9.-]*$|[0-9]+[a-z][A-Za-z0-9]*Rik$|mt-[A-Z]")
+_HUMAN_MIXED = re.compile(r"C(\d+|X|Y)orf\d+")
+_EXCEL_DATE = re.compile(r"(\d{1,2})-(Mar|Sep|Dec)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class GeneTable:
+    """Approved human gene symbols and the names that lead to them.
+
+    Attributes:
+        path: the tab-separated file with columns ``symbol`` and ``aliases`` (separated by ``|``); None for an
+            empty table.
+    """
+
+    path: Path | None = field(default=None)
+
+    @cached_property
+    def _maps(self) -> tuple[frozenset[str], dict[str, str]]:
+        symbols: list[str] = []
+        alias_lists: list[tuple[str, str]] = []
+        if self.path is not None and self.path.exists():
+            for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+                if line.startswith("#") or line == "symbol\taliases" or not line:
+                    continue
+                symbol, separator, aliases = line.partition("\t")
+                if not symbol or not separator:
+                    raise KnowledgeFormError(
+                        "a row needs a symbol, a tab and aliases (which may be empty)",
+                        file=self.path,
+                        field=f"line {number}",
+                        value=line[:40],
+                    )
+                symbols.append(symbol)
+                if aliases:
+                    alias_lists.append((symbol, aliases))
+        approved = frozenset(symbols)
+        owners: dict[str, str | None] = {}
+        for symbol, aliases in alias_lists:
+            for alias in aliases.split("|"):
+                # An alias that two genes claim says nothing; it must not pick one of them by file order.
+                owners[alias] = symbol if owners.get(alias, symbol) == symbol else None
+        return approved, {alias: symbol for alias, symbol in owners.items() if symbol and alias not in approved}
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """All approved symbols."""
+        return self._maps[0]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def approved(self, symbol: str) -> str | None:
+        """Return the approved symbol for a gene name, or None if the name is unknown or ambiguous.
+
+        An approved symbol stays as it is; an alias or previous symbol is translated when exactly one gene claims it.
+        Letter case is repaired only for open reading frames (``C1ORF112`` is read as ``C1orf112``); a name that a
+        spreadsheet turned into a date (``1-Mar``) is ambiguous by nature and returns None.
+        """
+        approved, aliases = self._maps
+        if symbol in approved:
+            return symbol
+        if symbol in aliases:
+            return aliases[symbol]
+        stripped = symbol.strip()
+        if stripped != symbol:
+            return self.approved(stripped)
+        if _EXCEL_DATE.match(symbol):
+            return None
+        open_frame = re.fullmatch(r"(?i)C(\d+|X|Y)ORF(\d+)", symbol)
+        if open_frame:
+            name = f"C{open_frame.group(1).upper()}orf{open_frame.group(2)}"
+            return name if name in approved else aliases.get(name)
+        return None
+
+    def is_mouse(self, symbols: Iterable[str]) -> bool:
+        """Tell whether gene names are mouse rather than human: the majority is in title case (`Cd8a`)."""
+        letters = [s for s in symbols if any(c.isalpha() for c in s) and not _HUMAN_MIXED.match(s)]
+        # Single-letter stems such as "T" carry no case information and are left out of the vote.
+        votes = [bool(_TITLE_CASE.match(s)) for s in letters if sum(c.isalpha() for c in s) > 1]
+        return bool(votes) and sum(votes) > 0.5 * len(votes)
+
+    def looks_like_mouse(self, symbols: Iterable[str]) -> bool:
+        """Same as `is_mouse`."""
+        return self.is_mouse(symbols)

@@ -1,0 +1,452 @@
+"""Record types of the knowledge base: the form of what is known.
+
+Each class is one kind of TOML record under ``knowledge/data``. Form is checked here (types, ranges, required
+fields); meaning (known ids, signs, units, sources) is checked in `tumornexus.knowledge.check`.
+Sources are keys of ``references.bib``; a number without one must say ``assumed = "why"``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Category = Literal["intrinsic", "extrinsic", "host"]
+Resistance = Literal["primary", "adaptive", "acquired"]
+Evidence = Literal["clinical", "preclinical/clinical", "preclinical"]
+Grade = Literal["established", "supported", "exploratory"]
+Hub = Literal["tumor-immune interface", "metabolic competition", "cytokine-chemokine network", "systemic interface"]
+Relevance = Literal["none", "low", "moderate", "high"]
+Law = Literal["multiply", "add", "saturate"]
+Sign = Literal["+", "-"]
+Influence = Literal["worse", "none", "better"]
+Step = Annotated[int, Field(ge=1, le=7)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sourced(Record):
+    """A statement that carries its sources, or says in words that it is assumed and why."""
+
+    source: tuple[str, ...] = ()
+    assumed: str | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _has_origin(self) -> Sourced:
+        if not self.source and not self.assumed:
+            raise ValueError("needs 'source' (keys of references.bib) or 'assumed' (why, in words)")
+        return self
+
+
+class Effect(Sourced):
+    """How a mechanism at full activity changes one model parameter.
+
+    For an activity a in [0, 1], ``multiply``: p (1 + (value - 1) a);  ``add``: p + value a;  ``saturate``:
+    p + (value - p) a.
+    `low` and `high` bound the value between studies or patients.
+    """
+
+    parameter: str
+    law: Law
+    value: float
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Effect:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"needs low <= value <= high, got {self.low}, {self.value}, {self.high}")
+        return self
+
+
+class Drive(Sourced):
+    """A signed edge of the network as the literature claims it: this mechanism moves `target`."""
+
+    target: str
+    sign: Sign
+    where: str | None = None  # place in the seed literature, such as "002 s3.2.3"
+
+
+class Biomarker(Sourced):
+    """How a mechanism is measured.
+
+    `input` names the modality. Expression: `method` ``zmean`` (housekeeping-normalized log2 contrast, mean of
+    reference z-scores over `genes` minus that over `genes_down`) or ``ssgsea``. Mutation: `method` ``loss_of_function``
+    (truncating or listed hotspot in any of `genes`), ``hotspot`` (`changes` such as "BRAF:V600") or
+    ``any_nonsynonymous``.
+    Clinical: `method` ``threshold`` or ``logistic`` on `field` with `threshold` (and `scale`, the logistic width).
+    HLA: `method` ``homozygous_loci``. Direction ``+``: a high value speaks for the mechanism.
+    Soft evidence: `separation` is the distance between present and absent in reference standard deviations (d').
+    Hard evidence: `lr_positive` and `lr_negative` are likelihood ratios of a positive and a negative call.
+    `adjust_for` names a covariate ("inflamed") whose frozen regression is removed first, because suppressor signatures
+    rise with infiltration and the residual is what counts.
+    """
+
+    id: str
+    input: Literal["expression", "mutation", "copy_number", "clinical", "hla", "microbiome"]
+    method: Literal[
+        "zmean",
+        "ssgsea",
+        "loss_of_function",
+        "hotspot",
+        "any_nonsynonymous",
+        "threshold",
+        "logistic",
+        "homozygous_loci",
+    ]
+    direction: Sign
+    genes: tuple[str, ...] = ()
+    genes_down: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    field: str | None = None
+    threshold: float | None = None
+    scale: float | None = None
+    unit: str | None = None
+    separation: float | None = Field(default=None, gt=0.0)
+    lr_positive: float | None = Field(default=None, gt=1.0)
+    lr_negative: float | None = Field(default=None, gt=0.0, lt=1.0)
+    adjust_for: Literal["inflamed"] | None = None
+    license: str | None = None
+    provenance: str | None = None
+
+
+class Process(Record):
+    """The simulated observable that a mechanism acts on, and the direction in which it pushes it."""
+
+    observable: str
+    direction: Sign
+
+
+class Expected(Sourced):
+    """Direction of influence on response, from the published claim and not from the effect's sign."""
+
+    pd1: Influence
+    car_t: Influence
+
+
+class ClaimConflict(Sourced):
+    """Later or contrary evidence: what was claimed, what was found."""
+
+    claim: str
+    finding: str
+    trials: tuple[str, ...] = ()  # trial ids of trials.toml
+
+
+class Exception_(Sourced):
+    """Why a therapy that reverses the process does not improve the response."""
+
+    therapy: str
+    reason: str
+
+
+class Mechanism(Record):
+    """One resistance mechanism: how it is measured, how it acts, how it is treated."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    aliases: tuple[str, ...] = ()
+    claim: str
+    kind: Literal["cause", "state", "outcome"]
+    extent: Literal["level", "clonal_fraction"] = "level"
+    category: Category
+    resistance: tuple[Resistance, ...] = Field(min_length=1)
+    evidence: Evidence
+    grade: Grade
+    cycle_steps: tuple[Step, ...]
+    hub: Hub
+    relevance_ici: Relevance
+    relevance_car_t: Relevance
+    table1: bool = False
+    seed: str | None = None
+    process: Process
+    reversed_by: tuple[str, ...] = ()  # therapy ids
+    not_reversed: tuple[Exception_, ...] = ()
+    expected: Expected
+    biomarker: tuple[Biomarker, ...] = ()
+    effect: tuple[Effect, ...] = ()
+    drives: tuple[Drive, ...] = ()
+    claim_conflict: tuple[ClaimConflict, ...] = ()
+    source: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _kind_and_effects(self) -> Mechanism:
+        if self.kind == "cause" and not self.effect:
+            raise ValueError("a cause needs at least one [[effect]]")
+        if self.kind != "cause" and self.effect:
+            raise ValueError(f"a {self.kind} carries no [[effect]]: its biology is in the rate laws")
+        return self
+
+
+class Act(Sourced):
+    """What a therapy does to one model parameter at full effect (occupancy 1); laws as in `Effect`."""
+
+    parameter: str
+    law: Law
+    value: float
+    low: float
+    high: float
+
+
+class Therapy(Record):
+    """A class of agents, or a strategy (a way of choosing rather than an agent)."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    aliases: tuple[str, ...] = ()
+    kind: Literal["class", "strategy"]
+    modality: str  # e.g. "checkpoint inhibitor", "targeted", "vascular", "microbiome"
+    target: str
+    rationale: str
+    cycle_steps: tuple[Step, ...]
+    reverses: tuple[str, ...] = ()  # mechanism ids
+    act: tuple[Act, ...] = ()
+    agents: tuple[str, ...] = ()  # drug ids
+    status: str
+    claim_conflict: tuple[ClaimConflict, ...] = ()
+    toxicity: str
+    seed: str | None = None
+    source: tuple[str, ...] = Field(min_length=1)
+
+
+class PK(Sourced):
+    """Pharmacokinetics as linear compartments: first-order absorption, one or two compartments.
+
+    Volumes in L, clearances in L/day, `ka_per_day` absorption (oral), `bioavailability` in (0, 1]. Agents without a
+    concentration (radiation, microbiota transfer, vaccines, virus) use `effect_half_life_day`: each administered unit
+    decays with that half-life and `ec50` is in dose units.
+    """
+
+    model: Literal["one_compartment", "two_compartment", "effect"]
+    clearance: float | None = Field(default=None, gt=0.0)
+    v_central: float | None = Field(default=None, gt=0.0)
+    v_peripheral: float | None = Field(default=None, gt=0.0)
+    q: float | None = Field(default=None, gt=0.0)
+    ka_per_day: float | None = Field(default=None, gt=0.0)
+    bioavailability: float = Field(default=1.0, gt=0.0, le=1.0)
+    effect_half_life_day: float | None = Field(default=None, gt=0.0)
+    cv_clearance: float | None = Field(default=None, ge=0.0)  # between-patient CV as a fraction
+
+    @model_validator(mode="after")
+    def _complete(self) -> PK:
+        need = {
+            "one_compartment": ("clearance", "v_central"),
+            "two_compartment": ("clearance", "v_central", "v_peripheral", "q"),
+            "effect": ("effect_half_life_day",),
+        }[self.model]
+        missing = [f for f in need if getattr(self, f) is None]
+        if missing:
+            raise ValueError(f"pk model '{self.model}' needs {', '.join(missing)}")
+        return self
+
+
+class Affinity(Sourced):
+    """Concentration of half-maximal effect at the target, in nM of drug in plasma (dose units for `effect` models)."""
+
+    ec50: float = Field(gt=0.0)
+    unit: str
+    hill: float = Field(default=1.0, gt=0.0)
+    tumor_to_plasma: float = Field(default=1.0, gt=0.0)
+
+
+class Toxicity(Sourced):
+    """Grade >= 3 treatment-related adverse events of the agent alone, percent of patients, and its interval."""
+
+    ae3_percent: float = Field(ge=0.0, le=100.0)
+    low: float
+    high: float
+    typical: tuple[str, ...] = ()
+
+
+class Deposit(Sourced):
+    """Cells that a dose adds to a model state (CAR-T, TIL), in million cells per administered unit."""
+
+    state: str
+    million_per_unit: float = Field(gt=0.0)
+
+
+class Drug(Record):
+    """One agent: pharmacokinetics, affinity, dosing, toxicity, cost and clinical standing."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    aliases: tuple[str, ...] = ()
+    therapy: tuple[str, ...] = Field(min_length=1)  # therapy ids through which it acts
+    route: Literal["iv", "oral", "subcutaneous", "intratumoral", "infusion of cells", "external beam", "enteral"]
+    dose_unit: Literal["mg", "Gy", "cells", "transfer", "PFU", "ug"]
+    molar_mass_g_per_mol: float | None = Field(default=None, gt=0.0)
+    pk: PK
+    affinity: Affinity
+    usual: str  # a regimen string of this drug alone
+    usual_max_single_dose: float  # in dose_unit for a 75 kg, 1.9 m2 adult
+    deposit: Deposit | None = None
+    toxicity: Toxicity
+    cost_tier: Annotated[int, Field(ge=1, le=4)]  # 1 generic or cheap ... 4 engineered cell product
+    cost_note: str
+    status: str
+    investigational: bool = False
+    source: tuple[str, ...] = Field(min_length=1)
+
+
+class Parameter(Sourced):
+    """A number of the model: value, unit, between-patient spread and origin.
+
+    `spread_sd_log` is the between-patient standard deviation of the natural logarithm (0: shared by all patients); for
+    quantities bounded in [0, 1] (`bounded`) it is the standard deviation of the logit.
+    """
+
+    id: str
+    value: float
+    unit: str
+    low: float
+    high: float
+    spread_sd_log: float = 0.0
+    bounded: bool = False
+    status: Literal["measured", "calibrated", "assumed"]
+    meaning: str
+    process: str  # the biology module that reads it
+
+
+class Cell(Sourced):
+    """A cell population of the model, with its Cell Ontology term."""
+
+    id: str
+    name: str
+    ontology: str | None = None  # e.g. "CL:0000625"; None where the ontology has no term
+    states: tuple[str, ...]  # model states that hold it
+    markers: tuple[str, ...] = ()
+
+
+class Mediator(Sourced):
+    """A soluble signal or metabolite of the model."""
+
+    id: str
+    name: str
+    genes: tuple[str, ...] = ()
+    unit: str
+    made_by: tuple[str, ...]
+    acts_on: tuple[str, ...]
+    identifier: str | None = None  # ChEBI or HGNC
+
+
+class CycleStep(Record):
+    """One step of the cancer-immunity cycle."""
+
+    step: Step
+    name: str
+    question: str
+    observable: str
+    source: tuple[str, ...]
+
+
+class Prevalence(Sourced):
+    """How often a mechanism is present in a tumor type, with an interval."""
+
+    mechanism: str
+    value: Fraction
+    low: Fraction
+    high: Fraction
+
+
+class Override(Sourced):
+    """A model parameter whose value differs in this tumor type for a named, measurable reason."""
+
+    parameter: str
+    value: float
+    low: float
+    high: float
+
+
+class StandardOfCare(Sourced):
+    """A standard first- or later-line regimen of a tumor type."""
+
+    regimen: str
+    line: int = 1
+    requires: str | None = None  # e.g. "braf_v600", "msi_high", "pd_l1>=50%"
+
+
+class Tumor(Sourced):
+    """A tumor type: growth, burden, mutation load, prevalences and standard of care."""
+
+    id: str
+    name: str
+    synonyms: tuple[str, ...] = ()
+    oncotree: tuple[str, ...] = ()
+    endpoint: Literal["RECIST", "Lugano"] = "RECIST"
+    doubling_time_day: float
+    doubling_time_low: float
+    doubling_time_high: float
+    burden_ml: float
+    burden_low: float
+    burden_high: float
+    tmb_median: float
+    tmb_low: float
+    tmb_high: float
+    pd_l1_positive: Fraction
+    msi_high: Fraction
+    braf_v600: Fraction = 0.0  # share whose growth depends on BRAF V600 (sets mapk_dependence); RAS-driven tumors do not count
+    inflamed: Fraction
+    excluded: Fraction
+    desert: Fraction
+    prevalence: tuple[Prevalence, ...]
+    override: tuple[Override, ...] = ()
+    standard_of_care: tuple[StandardOfCare, ...]
+
+
+class Outcome(Record):
+    """Published outcomes of an arm (percent, months); absent means not reported."""
+
+    orr: float | None = None
+    cr: float | None = None
+    pd: float | None = None
+    pfs_median: float | None = None
+    pfs_6: float | None = None
+    pfs_12: float | None = None
+    pfs_24: float | None = None
+    os_median: float | None = None
+    os_12: float | None = None
+    os_24: float | None = None
+    pfs_hr: float | None = None
+    os_hr: float | None = None
+    ae3: float | None = None
+
+
+class Arm(Record):
+    """One arm of a trial."""
+
+    name: str
+    drugs: tuple[str, ...]  # drug ids where known to the catalogue, else free text in `regimen_text`
+    regimen: str | None = None  # regimen string where it can be expressed
+    regimen_text: str
+    n: int | None = None
+    control: bool = False
+    tumor: str | None = None  # tumor id where it differs from the trial's
+    outcome: Outcome
+    from_memory: str | None = None
+    selection: str | None = None
+    note: str | None = None
+
+
+class Trial(Record):
+    """A published trial; `use` says whether calibration may see it."""
+
+    id: str
+    name: str
+    tumor: str | None = None  # tumor id; None when the catalogue does not hold the disease
+    disease: str
+    line: str
+    selection: str
+    endpoint: Literal["RECIST", "Lugano", "IMWG", "pathological CR", "EFS/RFS", "hematologic", "other"]
+    use: Literal["fit", "held_out"]
+    out_of_scope: str | None = None
+    randomized: bool
+    negative: bool = False
+    arm: tuple[Arm, ...] = Field(min_length=1)
+    source: tuple[str, ...]
+    doi: str | None = None
+    checked: str

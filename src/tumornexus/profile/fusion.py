@@ -1,0 +1,143 @@
+"""Combine the biomarkers of one mechanism into a posterior over its presence and its extent.
+
+    log odds(present | data) = log odds(prevalence in this tumor type) + soft + hard
+
+Soft evidence is a standardized score z. Absent: z ~ N(m0, s). Present to extent a: z ~ N(m0 + d a / E[a], s), so the mean
+distance between present and absent is the record's separation d; m0 = -p d centers the mixture on the reference population, in
+which a share p carries the mechanism. A small uniform component keeps one outlier from deciding. Biomarkers of one
+mechanism correlate: their log likelihoods are multiplied by 1 / (1 + (m - 1) rho), so that m copies of one measurement
+count once. Hard evidence is a call with likelihood ratios; calls of the same sign overlap, so the strongest counts fully
+and the others half. The extent is a Beta distribution matched to the posterior moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tumornexus.activities import Activity
+
+GRID = (np.arange(64) + 0.5) / 64.0
+NOISE = 0.85  # standard deviation within a class, in reference standard deviations (the mixture makes up the rest)
+OUTLIER = 0.02  # share of measurements that say nothing (swapped sample, artifact), spread evenly over 14 standard deviations
+HARD_LIMIT = math.log(1000.0)  # no call is believed beyond a thousand to one
+LEVEL_PRIOR = (3.0, 2.0)  # extent given presence: mean 0.6, 90 % from 0.25 to 0.90; assumed, the same for all mechanisms
+CLONAL_PRIOR = (1.5, 1.0)  # fraction of cancer cells given presence: flat with more weight on clonal; assumed
+
+
+@dataclass(frozen=True)
+class Soft:
+    """A standardized score read in the direction of the mechanism, with its separation."""
+
+    z: float
+    separation: float
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Direct evidence on the extent: mean and variance in [0, 1]."""
+
+    mean: float
+    variance: float
+
+
+def beta_from_moments(mean: float, variance: float) -> tuple[float, float]:
+    """Shape parameters of a Beta distribution with this mean and variance, kept proper and not sharper than +-0.03."""
+    mean = min(max(mean, 0.02), 0.98)
+    variance = min(max(variance, 0.0004), 0.95 * mean * (1.0 - mean))
+    total = mean * (1.0 - mean) / variance - 1.0
+    return mean * total, (1.0 - mean) * total
+
+
+def _log_prior(shape: tuple[float, float]) -> np.ndarray:
+    """Log weights of the extent grid under a Beta prior."""
+    weights = (shape[0] - 1.0) * np.log(GRID) + (shape[1] - 1.0) * np.log1p(-GRID)
+    return weights - np.log(np.exp(weights).sum())
+
+
+_LOG_PRIOR = {shape: _log_prior(shape) for shape in (LEVEL_PRIOR, CLONAL_PRIOR)}
+_SCALED = {shape: GRID / (shape[0] / sum(shape)) for shape in (LEVEL_PRIOR, CLONAL_PRIOR)}
+
+
+def _log_density(distance: np.ndarray) -> np.ndarray:
+    """Log density of a measurement at this distance from its mean, with the outlier component."""
+    return np.log((1.0 - OUTLIER) / (NOISE * math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * (distance / NOISE) ** 2) + OUTLIER / 14.0)
+
+
+def temper(count: int, rho: float) -> float:
+    """Weight of each of `count` biomarkers with mean correlation `rho`."""
+    return 1.0 / (1.0 + (count - 1) * min(max(rho, 0.0), 1.0))
+
+
+def overlap(llrs: Sequence[float]) -> float:
+    """Sum of hard log likelihood ratios in which the strongest of each sign counts fully and the others half."""
+    total = 0.0
+    for side in ([v for v in llrs if v > 0], [v for v in llrs if v < 0]):
+        if side:
+            strongest = max(side, key=abs)
+            total += 0.5 * (sum(side) + strongest)
+    return min(max(total, -HARD_LIMIT), HARD_LIMIT)
+
+
+def fuse(
+    prevalence: float,
+    reference_prevalence: float,
+    soft: Sequence[Soft],
+    rho: float,
+    hard: Sequence[float],
+    extent: Sequence[Extent],
+    clonal: bool,
+) -> tuple[Activity, list[float]]:
+    """Posterior of one mechanism and the log likelihood ratio that each soft biomarker contributed.
+
+    `prevalence` is the prior in this tumor type, `reference_prevalence` the share in the reference population, `hard` the log
+    likelihood ratios of calls, `extent` direct evidence on the extent (allele fractions, measured quantities).
+    """
+    prior_shape = CLONAL_PRIOR if clonal else LEVEL_PRIOR
+    log_prior, scaled = _LOG_PRIOR[prior_shape], _SCALED[prior_shape]
+    weight = temper(len(soft), rho)
+    curve = log_prior.copy()
+    absent = 0.0
+    contributions = []
+    for item in soft:
+        middle = -reference_prevalence * item.separation
+        here = _log_density(item.z - middle - item.separation * scaled)
+        none = float(_log_density(np.array(item.z - middle)))
+        contributions.append(weight * (float(np.log(np.exp(log_prior + here).sum())) - none))
+        curve = curve + weight * here
+        absent += weight * none
+    present = float(np.log(np.exp(curve).sum()))
+    prior = min(max(prevalence, 0.001), 0.999)
+    log_odds = math.log(prior / (1.0 - prior)) + present - absent + overlap(hard)
+    presence = 1.0 / (1.0 + math.exp(-log_odds))
+    posterior = np.exp(curve - present)
+    mean = float((posterior * GRID).sum())
+    variance = float((posterior * (GRID - mean) ** 2).sum())
+    for item in extent:
+        # Precision-weighted: the direct measurement against what the scores already say.
+        share = variance / (variance + item.variance)
+        mean, variance = mean + share * (item.mean - mean), variance * (1.0 - share)
+    alpha, beta = beta_from_moments(mean, variance)
+    origin = "measured" if soft or hard else "sampled"
+    return Activity(presence, alpha, beta, origin), contributions
+
+
+def clonal_fraction(vaf: float, depth: float, purity: float | None) -> Extent:
+    """Fraction of cancer cells that carry a variant, from its allele fraction v: about min(1, 2 v / purity).
+
+    Unknown purity is averaged over 0.25 to 0.95 (bulk tumor samples rarely leave that range) with less weight where
+    2 v / purity exceeds one, which needs loss of the other allele. Sampling of reads is added.
+    """
+    purities = np.array([purity]) if purity is not None else np.linspace(0.25, 0.95, 29)
+    raw = 2.0 * vaf / purities
+    fractions = np.minimum(raw, 1.0)
+    weights = np.where(raw <= 1.1, 1.0, 0.4)
+    weights = weights / weights.sum()
+    mean = float((weights * fractions).sum())
+    spread = float((weights * (fractions - mean) ** 2).sum())
+    reads = depth if np.isfinite(depth) and depth > 0 else 60.0
+    sampling = 4.0 * vaf * (1.0 - vaf) / reads / float((weights * purities).sum()) ** 2
+    return Extent(mean, max(spread + sampling, 0.01))

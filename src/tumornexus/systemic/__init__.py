@@ -1,0 +1,5 @@
+"""The host scale: tumor, lymph node, blood and gut as compartments, integrated for ensembles of virtual patients.
+
+Takes parameters drawn from `Activities` and the knowledge base, and regimens as dose tables; gives `Trajectories`
+(xarray) with a status for each trajectory. May import: ``biology`` and the layers above it; never ``io`` or ``profile``.
+"""

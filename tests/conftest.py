@@ -1,0 +1,34 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def find_shared_data() -> Path | None:
+    """Return the folder of public cohorts: $TUMORNEXUS_DATA, else ../shared/data beside the repository."""
+    named = os.environ.get("TUMORNEXUS_DATA")
+    if named:
+        return Path(named) if Path(named).is_dir() else None
+    beside = ROOT.parent / "shared" / "data"
+    return beside if beside.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public cohorts, or a skip that says how to provide it."""
+    folder = find_shared_data()
+    if folder is None:
+        pytest.skip("public cohorts not found: TUMORNEXUS_DATA names the folder that holds riaz2017, vanallen2015, ...")
+    return folder
