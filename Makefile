@@ -34,7 +34,8 @@ verify: $(RUNTIME)
 	$(BIN)/python verification/recovery.py --out out/verification
 
 docs: $(DEV)
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found; name a Python >= 3.11: make PYTHON=python3.12 ..." >&2; exit 1; }

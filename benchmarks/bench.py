@@ -120,8 +120,8 @@ def bench_simulation(knowledge: Knowledge) -> None:
     from tumornexus.biology.params import Params
     from tumornexus.knowledge import parse_regimen
     from tumornexus.systemic.dynamics import flux
-    from tumornexus.systemic.parameterize import draw_bare, parameter_names
-    from tumornexus.systemic.simulate import grow, treat
+    from tumornexus.systemic.twin import draw_bare, parameter_names
+    from tumornexus.systemic.solver import grow, treat
     from tumornexus.systemic.state import volume_ml
     from tumornexus.systemic.treatment import prepare
 

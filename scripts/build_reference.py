@@ -2,21 +2,24 @@
 
     python scripts/build_reference.py DATA_FOLDER [--out src/tumornexus/profile/data/reference.npz]
 
-DATA_FOLDER holds one cohort folder each (riaz2017, gide2019_pd1, ...). What ships is derived: per gene a location, a scale and
-loadings on a few factors, per biomarker quantiles, and coefficients of two small models. No value of a patient is stored.
+DATA_FOLDER holds one cohort folder each (riaz2017, gide2019_pd1, ...). What ships is derived: per gene a location, a
+scale and loadings on a few factors, per biomarker quantiles, and coefficients of two small models. No value of a
+patient is stored.
 
 Steps
-1. Universe: genes present in all but at most three transcriptome-wide cohorts. A panel cohort (imvigor210) informs the genes it has.
-2. Stable genes: well expressed everywhere with little spread, outside all biomarker records; they carry normalization.
-3. Protocol axes: the response of each gene to RNA integrity and library preparation, so that it can be removed.
-4. Per gene: location = mean over cohorts of the cohort median; scale^2 = mean variance within cohorts (from the median
+1. Universe: genes present in all but at most three transcriptome-wide cohorts. A panel cohort (imvigor210) informs
+the genes it has. 2. Stable genes: well expressed everywhere with little spread, outside all biomarker records; they
+carry normalization. 3. Protocol axes: the response of each gene to RNA integrity and library preparation, so that it
+can be removed. 4. Per gene: location = mean over cohorts of the cohort median; scale^2 = mean variance within cohorts
+(from the median
    absolute deviation) + variance of the cohort medians. Each cohort weighs the same, and a gene that differs between
    pipelines gets a wide scale, so that batch effects count less.
 5. Factors: principal components of the standardized genes over transcriptome-wide cohorts, each cohort centered and
    weighted equally; they give the spread of any contrast and of its part that a panel has.
 6. Biomarkers: center, spread (within plus between cohorts), slope on the inflamed score (within cohorts), quantiles.
 7. Phenotype: multinomial logistic regression of the pathologists' label on three scores (imvigor210).
-8. Response: logistic regression with an intercept per PD-1/PD-L1 cohort on inflamed score and log2 TMB, ridge prior; the
+8. Response: logistic regression with an intercept per PD-1/PD-L1 cohort on inflamed score and log2 TMB, ridge prior;
+the
    figures printed are for cohorts left out, one at a time.
 """
 
@@ -33,6 +36,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tumornexus.io import Cohort, Patient, read_cohort
 from tumornexus.knowledge import Knowledge, load_knowledge
@@ -42,7 +46,14 @@ from tumornexus.profile.reference import QUANTILES, Reference, ScoreReference, g
 from tumornexus.profile.scores import contrast, log_expression, protocol_coordinates, ssgsea_from_ranks
 
 COHORTS = (
-    "gide2019_pd1", "riaz2017", "vanallen2015", "hugo2016", "imvigor210", "jung2019_nsclc", "snyder2017", "miao2018_rcc",
+    "gide2019_pd1",
+    "riaz2017",
+    "vanallen2015",
+    "hugo2016",
+    "imvigor210",
+    "jung2019_nsclc",
+    "snyder2017",
+    "miao2018_rcc",
     "nathanson2017",
 )
 PD1_COHORTS = ("gide2019_pd1", "riaz2017", "hugo2016", "imvigor210", "jung2019_nsclc", "snyder2017", "miao2018_rcc")
@@ -59,29 +70,52 @@ def before_treatment(cohort: Cohort) -> list[Patient]:
     return pre if len(pre) >= FEWEST_PRE else measured
 
 
+def expressed(patients: list[Patient]) -> list[pd.Series]:
+    """Expression of the patients that have any."""
+    return [p.expression for p in patients if p.expression is not None]
+
+
 def blank(genes: tuple[str, ...]) -> Reference:
     """A reference that knows its universe and nothing else yet."""
     n = len(genes)
     return Reference(
-        genes=genes, location=np.zeros(n), scale=np.ones(n), stable=np.array([], dtype=np.intp), stable_log2=np.array([]),
-        loadings=np.zeros((n, 1)), protocol_origin=np.zeros(n), protocol_slopes=np.zeros((1, n)), protocol_weight=np.zeros(n), scores={}, phenotype={}, icb={}, cohort_tumors={}, provenance={},
+        genes=genes,
+        location=np.zeros(n),
+        scale=np.ones(n),
+        stable=np.array([], dtype=np.intp),
+        stable_log2=np.array([]),
+        loadings=np.zeros((n, 1)),
+        protocol_origin=np.zeros(n),
+        protocol_slopes=np.zeros((1, n)),
+        protocol_weight=np.zeros(n),
+        scores={},
+        phenotype={},
+        icb={},
+        cohort_tumors={},
+        provenance={},
     )
 
 
 def biomarker_genes(knowledge: Knowledge) -> set[str]:
     """Genes that any expression biomarker or panel reads."""
-    found = {g for m in knowledge.mechanisms.values() for b in m.biomarker if b.input == "expression" for g in (*b.genes, *b.genes_down)}
+    found = {
+        g
+        for m in knowledge.mechanisms.values()
+        for b in m.biomarker
+        if b.input == "expression"
+        for g in (*b.genes, *b.genes_down)
+    }
     return found | {g for genes in panels().values() for g in genes}
 
 
 def gene_statistics(cohorts: dict[str, list[Patient]], knowledge: Knowledge) -> Reference:
     """Steps 1 to 5."""
-    present = {name: set(patients[0].expression.index) for name, patients in cohorts.items()}  # type: ignore[union-attr]
+    present = {name: set(expressed(patients)[0].index) for name, patients in cohorts.items()}
     full = [name for name in cohorts if len(present[name]) > 10000]
     counted = Counter(g for name in full for g in present[name])
     genes = tuple(sorted(g for g, k in counted.items() if k >= len(full) - 3))
     reference = blank(genes)
-    linear = {name: np.array([universe_vector(p.expression, reference) for p in ps]) for name, ps in cohorts.items()}  # type: ignore[arg-type]
+    linear = {n: np.array([universe_vector(e, reference) for e in expressed(ps)]) for n, ps in cohorts.items()}
 
     # Stable genes: level and spread of log2 after removing each sample's median over well expressed genes.
     logs = {name: np.log2(np.maximum(linear[name], 0.01)) for name in full}
@@ -105,7 +139,10 @@ def gene_statistics(cohorts: dict[str, list[Patient]], knowledge: Knowledge) -> 
         rows = [log_expression(row, stable, stable_log2)[0] for row in matrix]
         normalized[name] = np.array([r for r in rows if r is not None])
         panel = len(present[name]) <= 10000
-        print(f"  {name}: {len(rows)} samples, {int(np.isfinite(matrix[0, stable]).sum())} stable genes{' (panel)' if panel else ''}")
+        print(
+            f"  {name}: {len(rows)} samples, {int(np.isfinite(matrix[0, stable]).sum())} stable genes"
+            f"{' (panel)' if panel else ''}"
+        )
     tumors = {name: patients[0].tumor for name, patients in cohorts.items()}
     slopes, weight, origin = protocol_axes(normalized, full, tumors, genes, free)
     for name, matrix in normalized.items():
@@ -120,8 +157,15 @@ def gene_statistics(cohorts: dict[str, list[Patient]], knowledge: Knowledge) -> 
     scale = np.sqrt(np.nanmean(spread**2, axis=0) + np.nanvar(centers, axis=0))
     scale = np.maximum(scale, 0.15)
     reference = replace(
-        reference, location=location, scale=scale, stable=stable, stable_log2=stable_log2,
-        loadings=np.zeros((len(genes), FACTORS)), protocol_origin=origin, protocol_slopes=slopes, protocol_weight=weight,
+        reference,
+        location=location,
+        scale=scale,
+        stable=stable,
+        stable_log2=stable_log2,
+        loadings=np.zeros((len(genes), FACTORS)),
+        protocol_origin=origin,
+        protocol_slopes=slopes,
+        protocol_weight=weight,
     )
     blocks = []
     for name in full:
@@ -129,14 +173,17 @@ def gene_statistics(cohorts: dict[str, list[Patient]], knowledge: Knowledge) -> 
         z = np.nan_to_num(z - np.nanmean(z, axis=0))
         blocks.append(z / np.sqrt(len(z) * len(full)))
     stacked = np.vstack(blocks)
-    left, singular, right = np.linalg.svd(stacked @ stacked.T)
+    left, singular, _ = np.linalg.svd(stacked @ stacked.T)
     components = (left[:, :FACTORS].T @ stacked).T
     # Loadings on unit-variance genes: communality cannot exceed the variance of the gene.
     deviation = np.sqrt(np.maximum((stacked**2).sum(axis=0), 1e-6))
     loadings = components / deviation[:, None]
     size = np.sqrt((loadings**2).sum(axis=1, keepdims=True))
     loadings = loadings / np.maximum(1.0, size / 0.98)
-    print(f"  universe {len(genes)} genes, {len(stable)} stable, {FACTORS} factors hold {100 * singular[:FACTORS].sum() / singular.sum():.0f} % of variance")
+    print(
+        f"  universe {len(genes)} genes, {len(stable)} stable, {FACTORS} factors hold "
+        f"{100 * singular[:FACTORS].sum() / singular.sum():.0f} % of variance"
+    )
     return unpack(pack(replace(reference, loadings=loadings)))
 
 
@@ -145,11 +192,12 @@ def protocol_axes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slopes (axis, gene) on RNA integrity and library preparation, weights of the marker genes, level at the origin.
 
-    First axis: degraded tissue loses short transcripts, those of ribosomal proteins first: their mean level is the seed (a
-    range of 7 log2 between cohorts, far beyond biology); slopes are pooled regressions with equal cohort weights. Second
+    First axis: degraded tissue loses short transcripts, those of ribosomal proteins first: their mean level is the
+    seed (a range of 7 log2 between cohorts, far beyond biology); slopes are pooled regressions with equal cohort
+    weights. Second
     axis: leading direction between the cohorts of the tumor type that has most of them, after the first is removed;
-    cohorts of one disease differ by laboratory, not by biology. Markers lie outside all biomarkers and differ more along
-    the axes than between patients.
+    cohorts of one disease differ by laboratory, not by biology. Markers lie outside all biomarkers and differ more
+    along the axes than between patients.
     """
     ribosomal = np.array([re.fullmatch(r"RP[LS][0-9]+[AXL]?", g) is not None for g in genes])
     stacked = np.vstack([normalized[n] for n in full])
@@ -171,7 +219,7 @@ def protocol_axes(
     disease = counts.most_common(1)[0][0]
     centers = np.array([np.nanmedian(rest[owner == i], axis=0) for i, n in enumerate(full) if tumors[n] == disease])
     centers = np.nan_to_num(centers - np.nanmean(centers, axis=0))
-    left, singular, right = np.linalg.svd(centers, full_matrices=False)
+    _, singular, right = np.linalg.svd(centers, full_matrices=False)
     # One unit of the second axis is one standard deviation between those cohorts.
     second = right[0] * singular[0] / np.sqrt(len(centers))
     strength = np.hypot(first, second) / np.maximum(within, 0.3)
@@ -179,7 +227,10 @@ def protocol_axes(
     # Markers share their noise: each counts as a tenth of an independent measurement.
     weight = np.where(marker, 0.1 / np.maximum(within, 0.3) ** 2, 0.0)
     share = singular[0] ** 2 / (singular**2).sum()
-    print(f"  protocol axes: {int(ribosomal.sum())} ribosomal genes as seed, {int(marker.sum())} markers, second holds {100 * share:.0f} % between {disease} cohorts")
+    print(
+        f"  protocol axes: {int(ribosomal.sum())} ribosomal genes as seed, {int(marker.sum())} markers, "
+        f"second holds {100 * share:.0f} % between {disease} cohorts"
+    )
     slopes = np.round(np.vstack([first, second]), 2).astype(np.float16).astype(float)
     return slopes, weight.astype(np.float16).astype(float), np.round(origin, 2).astype(np.float16).astype(float)
 
@@ -210,8 +261,8 @@ def weighted_quantiles(values: dict[str, np.ndarray]) -> np.ndarray:
 def tumor_offsets(values: dict[str, np.ndarray], tumors: dict[str, str]) -> tuple[dict[str, float], float]:
     """Mean of each tumor type, shrunk by n / (n + k), and the spread within types (patients plus laboratories).
 
-    k is the variance between laboratories of one type over that between types, taken as LABORATORY_RATIO for all scores because
-    one score has too few cohorts to tell.
+    k is the variance between laboratories of one type over that between types, taken as LABORATORY_RATIO for all
+    scores because one score has too few cohorts to tell.
     """
     means = {n: float(v[np.isfinite(v)].mean()) for n, v in values.items() if np.isfinite(v).sum() >= 5}
     offsets = {}
@@ -237,16 +288,17 @@ def within_slope(y: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> float:
 def biomarker_references(cohorts: dict[str, list[Patient]], reference: Reference, knowledge: Knowledge) -> Reference:
     """Step 6."""
     none = np.array([], dtype=np.intp)
-    scored = {name: [score_sample(p.expression, reference) for p in ps] for name, ps in cohorts.items()}  # type: ignore[arg-type]
+    scored = {name: [score_sample(e, reference) for e in expressed(ps)] for name, ps in cohorts.items()}
     scores: dict[str, ScoreReference] = {}
     tumors = {name: patients[0].tumor for name, patients in cohorts.items()}
 
     def contrasts(up: np.ndarray, down: np.ndarray) -> dict[str, np.ndarray]:
-        # Cohorts that lack a gene of the score are left out, so that center and spread are of the whole score.
+        # Cohorts that lack more than a fifth of a score's genes are left out, so that center and spread are of the
+        # whole.
         found = {}
         for name, samples in scored.items():
             rows = [contrast(s.z, up, down) for s in samples if s is not None]
-            complete = [r[0] if len(r[1]) == len(up) and len(r[2]) == len(down) else np.nan for r in rows]
+            complete = [r[0] if len(r[1]) >= 0.8 * len(up) and len(r[2]) >= 0.8 * len(down) else np.nan for r in rows]
             found[name] = np.array(complete)
         return found
 
@@ -254,7 +306,9 @@ def biomarker_references(cohorts: dict[str, list[Patient]], reference: Reference
     for name, genes in panels().items():
         values = contrasts(reference.positions(genes), none)
         center, sd = pooled(values)
-        scores[name] = ScoreReference(center, sd, 0.0, 1.0, weighted_quantiles({k: (v - center) / sd for k, v in values.items()}))
+        scores[name] = ScoreReference(
+            center, sd, 0.0, 1.0, weighted_quantiles({k: (v - center) / sd for k, v in values.items()})
+        )
         if name == "inflamed":
             inflamed = {k: (v - center) / sd for k, v in values.items()}
     for mechanism in knowledge.mechanisms.values():
@@ -274,7 +328,14 @@ def biomarker_references(cohorts: dict[str, list[Patient]], reference: Reference
                             rows.append(np.nan)
                             continue
                         raw = ssgsea_from_ranks(s.position, s.weight, s.place[compiled.up])
-                        rows.append(raw - (ssgsea_from_ranks(s.position, s.weight, s.place[compiled.down]) if len(compiled.down) else 0.0))
+                        rows.append(
+                            raw
+                            - (
+                                ssgsea_from_ranks(s.position, s.weight, s.place[compiled.down])
+                                if len(compiled.down)
+                                else 0.0
+                            )
+                        )
                     values[name] = np.array(rows)
             else:
                 values = contrasts(compiled.up, compiled.down)
@@ -292,8 +353,9 @@ def biomarker_references(cohorts: dict[str, list[Patient]], reference: Reference
             absent = [g for g in (*biomarker.genes, *biomarker.genes_down) if g not in reference.index]
             model = np.sqrt(reference.covariance(compiled.up, compiled.down, compiled.up, compiled.down))
             print(
-                f"  {mechanism.id}/{biomarker.id}: center {center:+.2f} sd {sd:.2f} (model {model:.2f}) r(inflamed) {slope:+.2f} "
-                f"residual {residual:.2f} within {within:.2f} {offsets}{' not in universe: ' + ','.join(absent) if absent else ''}"
+                f"  {mechanism.id}/{biomarker.id}: center {center:+.2f} sd {sd:.2f} (model {model:.2f}) "
+                f"r(inflamed) {slope:+.2f} residual {residual:.2f} within {within:.2f} {offsets}"
+                f"{' not in universe: ' + ','.join(absent) if absent else ''}"
             )
     return replace(reference, scores=scores)
 
@@ -315,7 +377,9 @@ def multinomial(x: np.ndarray, y: np.ndarray, ridge: float = 1.0) -> np.ndarray:
         gradient = (p - target).T @ design
         gradient[:, 1:] += ridge * b[:, 1:]
         gradient[:, 0] += 0.01 * b[:, 0]
-        value = -np.log((p * target).sum(axis=1)).sum() + 0.5 * ridge * (b[:, 1:] ** 2).sum() + 0.005 * (b[:, 0] ** 2).sum()
+        value = (
+            -np.log((p * target).sum(axis=1)).sum() + 0.5 * ridge * (b[:, 1:] ** 2).sum() + 0.005 * (b[:, 0] ** 2).sum()
+        )
         return float(value), gradient.ravel()
 
     return minimize(loss, np.zeros(k * design.shape[1]), jac=True, method="L-BFGS-B").x.reshape(k, -1)
@@ -344,16 +408,26 @@ def fit_phenotype(cohorts: dict[str, list[Patient]], reference: Reference) -> di
     fold = np.arange(len(labels)) % 10
     out = np.zeros((len(labels), 3))
     for k in range(10):
-        out[fold == k] = shares(multinomial(np.clip(features[fold != k], -3, 3), labels[fold != k]), features[fold == k])
+        out[fold == k] = shares(
+            multinomial(np.clip(features[fold != k], -3, 3), labels[fold != k]), features[fold == k]
+        )
     accuracy = float((out.argmax(axis=1) == labels).mean())
     log_loss = float(-np.log(out[np.arange(len(labels)), labels]).mean())
     one = auc(out[:, 0], labels == 0)
-    print(f"  {len(labels)} labelled samples: cross-validated accuracy {accuracy:.2f}, log loss {log_loss:.2f} (prior {np.log(3):.2f}), AUC inflamed {one:.2f}")
+    print(
+        f"  {len(labels)} labelled samples: cross-validated accuracy {accuracy:.2f}, log loss {log_loss:.2f} "
+        f"(prior {np.log(3):.2f}), AUC inflamed {one:.2f}"
+    )
     b = multinomial(np.clip(features, -3, 3), labels)
     return {
-        "coefficients": np.round(b, 4).tolist(), "class_fractions": np.round(np.bincount(labels, minlength=3) / len(labels), 4).tolist(),
-        "features": list(FEATURES), "classes": list(PHENOTYPES), "n": len(labels), "cohort": "imvigor210",
-        "cross_validated_accuracy": round(accuracy, 3), "cross_validated_log_loss": round(log_loss, 3),
+        "coefficients": np.round(b, 4).tolist(),
+        "class_fractions": np.round(np.bincount(labels, minlength=3) / len(labels), 4).tolist(),
+        "features": list(FEATURES),
+        "classes": list(PHENOTYPES),
+        "n": len(labels),
+        "cohort": "imvigor210",
+        "cross_validated_accuracy": round(accuracy, 3),
+        "cross_validated_log_loss": round(log_loss, 3),
     }
 
 
@@ -362,7 +436,7 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
     a, b = score[positive], score[~positive]
     if not len(a) or not len(b):
         return float("nan")
-    return float(((a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()))
+    return float((a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean())
 
 
 def fit_logistic(x: np.ndarray, y: np.ndarray, group: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -388,7 +462,11 @@ def fit_response(cohorts: dict[str, Cohort], reference: Reference, knowledge: Kn
     for name in PD1_COHORTS:
         for patient in cohorts[name]:
             label = patient.clinical.get("response_binary")
-            if label not in ("R", "NR") or patient.expression is None or patient.clinical.get("timepoint", "pre") != "pre":
+            if (
+                label not in ("R", "NR")
+                or patient.expression is None
+                or patient.clinical.get("timepoint", "pre") != "pre"
+            ):
                 continue
             sample = score_sample(patient.expression, reference)
             if sample is None or not np.isfinite(sample.inflamed):
@@ -396,7 +474,8 @@ def fit_response(cohorts: dict[str, Cohort], reference: Reference, knowledge: Kn
             tmb = patient.clinical.get("tmb_per_mb")
             median = knowledge.tumors[patient.tumor].tmb_median
             inflamed.append(np.clip(sample.inflamed, -2.5, 2.5))
-            burden.append(np.clip(np.log2(max(float(tmb), 0.1) / median), -2.5, 2.5) if tmb is not None else np.nan)  # type: ignore[arg-type]
+            known = isinstance(tmb, int | float)
+            burden.append(np.clip(np.log2(max(float(tmb), 0.1) / median), -2.5, 2.5) if known else np.nan)
             response.append(label == "R")
             group.append(name)
     x = np.column_stack([inflamed, burden])
@@ -413,12 +492,22 @@ def fit_response(cohorts: dict[str, Cohort], reference: Reference, knowledge: Kn
         here = g == name
         left_out[str(name)] = round(auc(x[here] @ b, y[here] == 1), 3)
         single = auc(x[here, 0], y[here] == 1)
-        print(f"  left out {name}: n {int(here.sum())} responders {int(y[here].sum())} AUC {left_out[str(name)]:.2f} (inflamed alone {single:.2f}) coefficients {np.round(b, 2)}")
+        print(
+            f"  left out {name}: n {int(here.sum())} responders {int(y[here].sum())} AUC {left_out[str(name)]:.2f} "
+            f"(inflamed alone {single:.2f}) coefficients {np.round(b, 2)}"
+        )
     b, covariance = fit_logistic(x, y, g, weight)
-    print(f"  inflamed {b[0]:.2f} +- {np.sqrt(covariance[0, 0]):.2f}, log2 TMB {b[1]:.2f} +- {np.sqrt(covariance[1, 1]):.2f}; mean AUC {np.nanmean(list(left_out.values())):.2f}")
+    print(
+        f"  inflamed {b[0]:.2f} +- {np.sqrt(covariance[0, 0]):.2f}, log2 TMB {b[1]:.2f} +- "
+        f"{np.sqrt(covariance[1, 1]):.2f}; mean AUC {np.nanmean(list(left_out.values())):.2f}"
+    )
     return {
-        "features": ["inflamed", "log2_tmb"], "coefficients": np.round(b, 4).tolist(), "covariance": np.round(covariance, 6).tolist(),
-        "n": len(y), "cohorts": sorted(set(group)), "left_out_auc": left_out,
+        "features": ["inflamed", "log2_tmb"],
+        "coefficients": np.round(b, 4).tolist(),
+        "covariance": np.round(covariance, 6).tolist(),
+        "n": len(y),
+        "cohorts": sorted(set(group)),
+        "left_out_auc": left_out,
     }
 
 
@@ -429,7 +518,9 @@ def main() -> int:
     default = Path(__file__).resolve().parent.parent / "src" / "tumornexus" / "profile" / "data" / "reference.npz"
     parser.add_argument("--out", type=Path, default=default)
     options = parser.parse_args()
-    warnings.filterwarnings("ignore", "All-NaN|Mean of empty|Degrees of freedom", RuntimeWarning)  # genes a cohort lacks
+    warnings.filterwarnings(
+        "ignore", "All-NaN|Mean of empty|Degrees of freedom", RuntimeWarning
+    )  # genes a cohort lacks
     knowledge = load_knowledge()
     cohorts = {name: read_cohort(options.data / name, knowledge) for name in COHORTS}
     measured = {name: before_treatment(cohort) for name, cohort in cohorts.items()}
@@ -447,16 +538,25 @@ def main() -> int:
     provenance = {
         "cohorts": {name: len(patients) for name, patients in measured.items()},
         "sources": {
-            "gide2019_pd1": "doi:10.1016/j.ccell.2019.01.003", "riaz2017": "doi:10.1016/j.cell.2017.09.028",
-            "vanallen2015": "doi:10.1126/science.aad0095", "hugo2016": "doi:10.1016/j.cell.2016.02.065",
-            "imvigor210": "doi:10.1038/nature25501", "jung2019_nsclc": "doi:10.1038/s41467-019-12159-9",
-            "snyder2017": "doi:10.1371/journal.pmed.1002309", "miao2018_rcc": "doi:10.1126/science.aan5951",
+            "gide2019_pd1": "doi:10.1016/j.ccell.2019.01.003",
+            "riaz2017": "doi:10.1016/j.cell.2017.09.028",
+            "vanallen2015": "doi:10.1126/science.aad0095",
+            "hugo2016": "doi:10.1016/j.cell.2016.02.065",
+            "imvigor210": "doi:10.1038/nature25501",
+            "jung2019_nsclc": "doi:10.1038/s41467-019-12159-9",
+            "snyder2017": "doi:10.1371/journal.pmed.1002309",
+            "miao2018_rcc": "doi:10.1126/science.aan5951",
             "nathanson2017": "doi:10.1158/2326-6066.CIR-16-0019",
         },
-        "script": "scripts/build_reference.py", "knowledge_digest": knowledge.digest, "universe": len(reference.genes),
-        "stable_genes": len(reference.stable), "content": "derived quantiles, loadings and coefficients; no patient values",
+        "script": "scripts/build_reference.py",
+        "knowledge_digest": knowledge.digest,
+        "universe": len(reference.genes),
+        "stable_genes": len(reference.stable),
+        "content": "derived quantiles, loadings and coefficients; no patient values",
     }
-    reference = replace(reference, cohort_tumors={k: round(v, 4) for k, v in sorted(tumors.items())}, provenance=provenance)
+    reference = replace(
+        reference, cohort_tumors={k: round(v, 4) for k, v in sorted(tumors.items())}, provenance=provenance
+    )
     arrays = pack(reference)
     digest = hashlib.sha256(b"".join(arrays[k].tobytes() for k in sorted(arrays))).hexdigest()[:16]
     arrays = pack(replace(reference, provenance={**provenance, "digest": digest}))

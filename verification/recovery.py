@@ -190,14 +190,14 @@ def draw(result: dict[str, Any], path: Path) -> None:
     ax.set_yticks(y, [m.replace("_", " ") for m in names])
     ax.set(xlim=(0, 1.14), xlabel="part of the patients that have it")
     ax.set_title("What was there", loc="left")
-    ax.legend(frameon=False, loc="lower right", fontsize=8)
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.04), fontsize=8)
 
     ax = axes[2]
     rate = np.array([per[m]["false_calls"] / per[m]["absent"] if per[m]["absent"] else 0.0 for m in names])
     ax.barh(y, rate, color=bad, height=0.62)
     ax.set_yticks(y, [])
     ax.set(xlim=(0, max(0.3, rate.max() * 1.1)), xlabel="called in this part of the patients that do not have it")
-    ax.set_title("What was not (descendants included)", loc="left")
+    ax.set_title("What was not planted and yet called", loc="left")
     p3, fdr = result["precision_at_three"], result["false_discovery_rate"]
     figure.suptitle(
         f"{result['patients']} synthetic patients: precision at three {p3['descendant']:.2f} with descendants "

@@ -236,7 +236,7 @@ class SyntheticPatient:
     Attributes:
         expression: reads per million, shape (gene,), in the order of `statistics().gene`.
         mutations: rows of ``mutations.tsv`` as dictionaries.
-        deleted: genes with both copies deleted and the copies that the assay reads.
+        copies: genes with copies lost and the copies per cancer cell that the assay reads.
         clinical: facts under the names that patient and cohort files use.
         truth: mechanism to extent in (0, 1]; a mechanism that is not in it is absent.
         fractions: cell fractions, cancer cells included.
@@ -247,7 +247,7 @@ class SyntheticPatient:
     batch: int
     expression: np.ndarray
     mutations: tuple[dict[str, str], ...]
-    deleted: tuple[tuple[str, float], ...]
+    copies: tuple[tuple[str, float], ...]
     hla: tuple[str, ...]
     clinical: dict[str, object]
     truth: dict[str, float]
@@ -293,6 +293,7 @@ def draw_mechanisms(rng: np.random.Generator, tumor: str) -> tuple[dict[str, flo
     extent = rng.beta(*EXTENT, len(MECHANISMS))
     level = extent + BACKGROUND * rng.standard_normal(len(MECHANISMS))
     measured_by_level = np.array([PLANTS[m].sign != 0.0 and not PLANTS[m].clonal for m in MECHANISMS])
+    level = 1.0 - np.abs(1.0 - level)  # reflected at 1, or every tenth patient would sit exactly on the bound
     extent = np.round(np.clip(np.where(measured_by_level, level, extent), 0.1, 1.0), 3)
     nothing = rng.random() < NOTHING
     if nothing:
@@ -335,7 +336,7 @@ def _expression(
     batch: np.ndarray,
     truth: Mapping[str, float],
     fractions: np.ndarray,
-    lost: Mapping[str, float],
+    lost: Mapping[str, tuple[float, float]],
 ) -> np.ndarray:
     """Reads per million (gene,)."""
     relative = fractions / stats.fraction
@@ -353,7 +354,7 @@ def _expression(
                 level += part * (truth.get(other, 0.0) - _mean_extent(tumor, other))
         own = 1.0 + 0.3 * rng.standard_normal(len(response))  # the same program differs in detail between patients
         log2 = log2 + level * response * own
-    for gene, clonal in lost.items():  # truncated transcripts decay; stroma and immune cells keep theirs
+    for gene, (clonal, _) in lost.items():  # truncated transcripts decay; stroma and immune cells keep theirs
         g = int(np.flatnonzero(stats.gene == gene)[0])
         cancer = stats.share[-1, g] * relative[-1] / max(relative @ stats.share[:, g], 1e-6)
         log2[g] += np.log2(1.0 - 0.8 * clonal * min(cancer, 1.0))
@@ -385,10 +386,10 @@ def _row(gene: str, change: str, consequence: str, depth: int, alt: int) -> dict
 
 
 def _mutations(rng: np.random.Generator, stats: Statistics, tumor: str, truth: Mapping[str, float], purity: float):
-    """Somatic mutation rows, the mutation load per megabase, and genes lost on both alleles with their clonal fraction.
+    """Somatic mutation rows, the mutation load per megabase, and genes lost with (clonal fraction, copies).
 
-    A heterozygous mutation in a diploid tumor of purity p and clonal fraction c shows an allele fraction of p c / 2;
-    loss of function with copy-neutral loss of the other allele shows p c.
+    A heterozygous mutation in a diploid tumor of purity p and clonal fraction c shows an allele fraction of p c / 2. A
+    gene is lost by two such truncations, or by one with the other copy deleted: then p c / (2 - p c), and 2 - c copies.
     """
     if "low_tmb" in truth:
         tmb = 10.0 * (1.0 - truth["low_tmb"])  # truth: distance below 10 per megabase, the approved cut-off
@@ -403,14 +404,21 @@ def _mutations(rng: np.random.Generator, stats: Statistics, tumor: str, truth: M
         gene, change, consequence = choices[int(rng.integers(len(choices)))]
         if plant.always or rng.random() < 0.5:
             clonal = truth[name] if plant.clonal else 1.0
-            biallelic = consequence != MISSENSE
-            if biallelic:
-                lost[gene] = clonal
-            if consequence == DELETION:
-                continue
-            depth, alt = _reads(rng, purity * clonal * (1.0 if biallelic else 0.5))
-            if alt >= 3:
-                rows.append(_row(gene, change, consequence, depth, alt))
+            if consequence == MISSENSE:
+                hits = [(change, consequence, purity * clonal / 2.0)]
+            elif consequence == DELETION:
+                hits, lost[gene] = [], (clonal, 2.0 * (1.0 - clonal))
+            elif rng.random() < 0.5:  # two truncations, one on each copy
+                second = f"p.{AMINO_ACIDS[rng.integers(20)]}{int(rng.integers(30, 110))}Ter"
+                hits = [(change, consequence, purity * clonal / 2.0), (second, STOP, purity * clonal / 2.0)]
+                lost[gene] = (clonal, 2.0)
+            else:  # a truncation, and the other copy deleted
+                hits = [(change, consequence, purity * clonal / (2.0 - purity * clonal))]
+                lost[gene] = (clonal, 2.0 - clonal)
+            for what, kind, fraction in hits:
+                depth, alt = _reads(rng, fraction)
+                if alt >= 3:
+                    rows.append(_row(gene, what, kind, depth, alt))
     n = int(rng.poisson(tmb * EXOME_MB))
     while len(rows) < n:
         gene = str(stats.gene[rng.integers(len(stats.gene))])
@@ -435,14 +443,14 @@ def _mutations(rng: np.random.Generator, stats: Statistics, tumor: str, truth: M
     return tuple(rows[k] for k in order), round(tmb, 2), lost
 
 
-def _deletions(rng: np.random.Generator, stats: Statistics, lost: Mapping[str, float], mutated: set[str]):
-    """Homozygous deletions: planted ones (lost without a mutation row) and passengers outside the genes that matter."""
-    genes = [g for g in lost if g not in mutated]
-    while len(genes) < 3:
+def _copies(rng: np.random.Generator, stats: Statistics, lost: Mapping[str, tuple[float, float]]):
+    """Gene-level losses below 1.6 copies per cancer cell: planted ones, and passengers outside the genes that matter."""
+    found = [(g, c + float(rng.normal(0.0, 0.1))) for g, (_, c) in lost.items()]
+    for _ in range(3):
         gene = str(stats.gene[rng.integers(len(stats.gene))])
         if gene not in NO_PASSENGER_TRUNCATION:
-            genes.append(gene)
-    return tuple((g, round(float(rng.uniform(0.0, 0.45)), 2)) for g in sorted(genes))
+            found.append((gene, float(rng.uniform(0.0, 1.5))))
+    return tuple((g, round(max(c, 0.0), 2)) for g, c in sorted(found) if c < 1.6)
 
 
 def _hla(rng: np.random.Generator, truth: Mapping[str, float]) -> tuple[str, ...]:
@@ -515,7 +523,7 @@ def generate_patient(
         batch=batch,
         expression=expression,
         mutations=mutations,
-        deleted=_deletions(rng, stats, lost, {m["gene"] for m in mutations}),
+        copies=_copies(rng, stats, lost),
         hla=_hla(rng, truth),
         clinical=_clinical(rng, truth, tmb, purity),
         truth=truth,
@@ -580,7 +588,7 @@ def write_cohort(patients: Sequence[SyntheticPatient], folder: Path) -> None:
         folder / "cna.tsv.gz",
         table(
             ["sample", "gene", "cna", "copies"],
-            ([p.sample, g, "homdel", str(c)] for p in patients for g, c in p.deleted),
+            ([p.sample, g, "loss", str(c)] for p in patients for g, c in p.copies),
         ),
     )
     write_text(folder / "hla.tsv", table(["sample", "hla_alleles"], ([p.sample, ";".join(p.hla)] for p in patients)))

@@ -73,18 +73,15 @@ def test_small_catalogue_has_only_what_was_planted(small: Knowledge) -> None:
         ("trials.toml", 'tumor = "melanoma"', 'tumor = "melanom"', "error", "tumor", "did you mean melanoma"),
         ("trials.toml", 'drugs = ["epacadostat", "nivolumab"]', 'drugs = ["epacadostat"]', "warning",
          "arm 'epacadostat + pembrolizumab'.drugs", "the regimen names"),
-        ("cycle.toml", "step = 7", "step = 6", None, "", ""),
     ],
 )  # fmt: skip
 def test_each_kind_of_nonsense_is_found(
-    catalogue: Path, file: str, old: str, new: str, severity: str | None, field: str, says: str
+    catalogue: Path, file: str, old: str, new: str, severity: str, field: str, says: str
 ) -> None:
     path = catalogue / file
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    if severity is None:
-        return  # refused already by the form: a step defined twice
     found = [f for f in check_meaning(load_knowledge(catalogue)) if f.field == field and says in f.message]
     assert [f.severity for f in found][:1] == [severity]
     assert field in str(found[0])

@@ -72,6 +72,7 @@ def test_unknown_names_list_near_misses(small: Knowledge) -> None:
         ("parameters.toml", 'assumed = "defined as 1 in the typical tumor"', "", ["ido_activity", "source", "assumed"]),
         ("parameters.toml", "[[parameter]]", "[[params]]", ["unexpected table", "params", "[[parameter]] only"]),
         ("parameters.toml", 'id = "pd1_signal"', 'id = "ido_activity"', ["defined twice"]),
+        ("cycle.toml", "step = 7", "step = 6", ["cycle.toml", "defined twice", "6"]),
         ("parameters.toml", "value = 1.0", "value = ", ["not valid TOML", "line"]),
         ("drugs/nivolumab.toml", "clearance = 0.25", "", ["nivolumab.toml", "pk", "clearance"]),
         ("references.bib", "doi = {10.1000/alpha},", "doi = {10.1000/alpha,",

@@ -86,12 +86,18 @@ def test_full_extent_moves_the_program_by_one_to_two_log2(mechanism):
 
 
 def test_allele_fraction_follows_purity_and_clonal_fraction():
-    seen = []
-    for index in range(60):
+    """Two truncations show p c / 2 each; one beside a deleted copy shows p c / (2 - p c)."""
+    two, one, copies = [], [], []
+    for index in range(80):
         patient = synthetic.generate_patient(3, index, tumor="melanoma", truth={"b2m_loss": 0.6}, purity=0.7)
-        seen += [float(m["t_vaf"]) for m in patient.mutations if m["gene"] == "B2M" and "Ter" in m["protein_change"]]
-    assert len(seen) > 50
-    assert np.mean(seen) == pytest.approx(0.7 * 0.6, abs=0.03)
+        seen = [float(m["t_vaf"]) for m in patient.mutations if m["gene"] == "B2M" and "Ter" in m["protein_change"]]
+        (two if len(seen) == 2 else one).extend(seen)
+        copies += [c for g, c in patient.copies if g == "B2M"]
+    assert len(two) > 40
+    assert len(one) > 20
+    assert np.mean(two) == pytest.approx(0.7 * 0.6 / 2, abs=0.02)
+    assert np.mean(one) == pytest.approx(0.7 * 0.6 / (2 - 0.7 * 0.6), abs=0.03)
+    assert np.mean(copies) == pytest.approx(2 - 0.6, abs=0.05)
 
 
 def test_homozygous_loci_are_planted_only_where_the_truth_says(cohort):

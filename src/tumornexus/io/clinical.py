@@ -26,7 +26,12 @@ NUMBERS: dict[str, tuple[tuple[str, ...], float, float, str]] = {
     "nlr": (("nlr", "NLR", "x_Baseline_neutrophil_to_lymphocyte_ratio"), 0.0, 500.0, "ratio"),
     "albumin_g_dl": (("albumin_g_dl", "albumin", "Albumin"), 0.5, 8.0, "g/dL"),
     "crp_mg_l": (("crp_mg_l", "CRP"), 0.0, 1000.0, "mg/L"),
-    "pd_l1_percent": (("pd_l1_percent", "PDL1_percent", "pdl1_tps", "pd_l1_tps", "pd_l1_cps"), 0.0, 100.0, "percent of cells"),
+    "pd_l1_percent": (
+        ("pd_l1_percent", "PDL1_percent", "pdl1_tps", "pd_l1_tps", "pd_l1_cps"),
+        0.0,
+        100.0,
+        "percent of cells",
+    ),
     "ecog": (("ecog", "ECOG", "x_Baseline_ECOG_Score"), 0.0, 5.0, "ECOG performance status"),
     "lesion_sum_mm": (("lesion_sum_mm",), 0.0, 3000.0, "mm"),
     "tumor_volume_ml": (("tumor_volume_ml",), 0.0, 20000.0, "mL"),
@@ -70,8 +75,8 @@ RESERVED = frozenset({"sample", "patient", "cancer_type", "cohort"})
 def typed_facts(row: Mapping[str, object], path: Path) -> tuple[dict[str, object], list[str]]:
     """Turn one row of a clinical table (or the facts of a patient file) into typed facts and notes.
 
-    Numbers out of the range that their unit allows and text where a number belongs raise `InputError`. Facts that are not
-    known are left out, so that a missing value is never a zero.
+    Numbers out of the range that their unit allows and text where a number belongs raise `InputError`. Facts that are
+    not known are left out, so that a missing value is never a zero.
     """
     facts: dict[str, object] = {}
     notes: list[str] = []
@@ -86,7 +91,11 @@ def typed_facts(row: Mapping[str, object], path: Path) -> tuple[dict[str, object
                 continue
             if not low <= number <= high:
                 raise InputError(
-                    "a value outside what is possible", file=path, field=column, value=number, valid=f"{low:g} to {high:g} ({unit})"
+                    "a value outside what is possible",
+                    file=path,
+                    field=column,
+                    value=number,
+                    valid=f"{low:g} to {high:g} ({unit})",
                 )
             facts[fact] = number
     for fact, columns in FLAGS.items():
@@ -110,11 +119,16 @@ def typed_facts(row: Mapping[str, object], path: Path) -> tuple[dict[str, object
                 facts["ldh_uln_ratio"] = number / float(match[1])
     # A lone 0/1 LDH column says above or below the limit of normal, not how far.
     for column in ("ldh_elevated", "x_LDH"):
-        if column in row and "ldh_elevated" not in facts and str(row[column]) in {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}:
+        if (
+            column in row
+            and "ldh_elevated" not in facts
+            and str(row[column]) in {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}
+        ):
             facts["ldh_elevated"] = to_flag(row[column], path, column)  # type: ignore[arg-type]
             used.add(column)
     burden, note = tumor_mutational_burden(
-        facts.pop("tmb_reported_per_mb", None), facts.get("nonsynonymous_count")  # type: ignore[arg-type]
+        facts.pop("tmb_reported_per_mb", None),
+        facts.get("nonsynonymous_count"),  # type: ignore[arg-type]
     )
     if burden is not None:
         facts["tmb_per_mb"] = burden
@@ -131,10 +145,11 @@ def typed_facts(row: Mapping[str, object], path: Path) -> tuple[dict[str, object
 def tumor_mutational_burden(reported: float | None, count: float | None) -> tuple[float | None, str | None]:
     """Harmonize mutational burden to nonsynonymous mutations per Mb of coding exome, for one sample by itself.
 
-    Rule: exactly zero means not measured (no adult solid tumor has none; sources fill gaps with 0). A nonsynonymous count
-    is divided by 38 Mb and used where it agrees with the reported burden within a factor of three, because sources divide
-    by capture sizes from 30 to 67 Mb; where it disagrees the count comes from a panel or another definition and the
-    reported burden is used. A count without a reported burden is used when it is that of an exome.
+    Rule: exactly zero means not measured (no adult solid tumor has none; sources fill gaps with 0). A nonsynonymous
+        count is divided by 38 Mb and used where it agrees with the reported burden within a factor of three, because
+        sources divide by capture sizes from 30 to 67 Mb; where it disagrees the count comes from a panel or another
+        definition and the reported burden is used. A count without a reported burden is used when it is that of an
+        exome.
     """
     zero = (reported == 0.0) or (count == 0.0)
     reported = reported or None

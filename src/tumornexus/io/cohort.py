@@ -1,8 +1,9 @@
 """Cohort folders and patient folders, read into `Cohort` and `Patient`.
 
-A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and optionally
-``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]`` and ``cohort.toml`` (``cancer_type``, ``expression_scale``).
-A patient folder holds ``patient.toml`` and the files it names. A sample reads the same alone and with its cohort.
+A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
+optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]`` and ``cohort.toml``
+(``cancer_type``, ``expression_scale``). A patient folder holds ``patient.toml`` and the files it names. A sample
+reads the same alone and with its cohort.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class Cohort:
     def from_anndata(cls, adata: Any, tumor: str | None = None, knowledge: Knowledge | None = None) -> Cohort:
         """Make a cohort from an AnnData-like object: samples in `obs`, genes in `var_names`, expression in `X`.
 
-        Columns of `obs` are read like those of a clinical table; `tumor` gives the cancer type where `obs` has no column
-        ``cancer_type``. ``uns["expression_scale"]`` declares the scale. `X` is left untouched and AnnData is not imported.
+        Columns of `obs` are read like those of a clinical table; `tumor` gives the cancer type where `obs` has no
+        column ``cancer_type``. ``uns["expression_scale"]`` declares the scale. `X` is left untouched and AnnData is
+        not imported.
         """
         knowledge = knowledge or load_knowledge()
         source = Path("AnnData")
@@ -91,7 +93,9 @@ class _Other:
 
 
 def _not_in_cohort(sample: str, samples: tuple[str, ...] | list[str], path: Path) -> InputError:
-    return InputError("the sample is not in this cohort", file=path, field="sample", value=sample, valid=near_misses(sample, samples))
+    return InputError(
+        "the sample is not in this cohort", file=path, field="sample", value=sample, valid=near_misses(sample, samples)
+    )
 
 
 def _folder(path: Path) -> Path:
@@ -99,13 +103,15 @@ def _folder(path: Path) -> Path:
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
         raise InputError(
-            "the folder does not exist", file=path, valid=near_misses(path.name, siblings) or "a cohort or patient folder"
+            "the folder does not exist",
+            file=path,
+            valid=near_misses(path.name, siblings) or "a cohort or patient folder",
         )
     return path.parent if path.name == "patient.toml" else path
 
 
 def read_cohort(path: Path | str, knowledge: Knowledge | None = None, *, scale: str | None = None) -> Cohort:
-    """Read every sample of a cohort folder. `scale` declares the expression scale; otherwise it is detected per sample."""
+    """Read every sample of a cohort folder; `scale` declares the expression scale, else it is detected per sample."""
     return _read_cohort(Path(path), knowledge or load_knowledge(), scale, only=None)
 
 
@@ -116,7 +122,9 @@ def read_patient(
     knowledge = knowledge or load_knowledge()
     folder = _folder(Path(path))
     if folder.is_file():
-        raise InputError("a folder is needed", file=folder, valid="a folder with patient.toml, or a cohort folder and --sample")
+        raise InputError(
+            "a folder is needed", file=folder, valid="a folder with patient.toml, or a cohort folder and --sample"
+        )
     if (folder / "patient.toml").is_file():
         patient = _read_patient_folder(folder, knowledge, scale)
         if sample is not None and sample != patient.sample:
@@ -126,7 +134,10 @@ def read_patient(
         cohort = _sample_names(folder)
         if len(cohort) != 1:
             raise InputError(
-                "a cohort folder holds several samples; say which", file=folder, field="sample", valid=near_misses("", cohort)
+                "a cohort folder holds several samples; say which",
+                file=folder,
+                field="sample",
+                valid=near_misses("", cohort),
             )
         sample = cohort[0]
     return _read_cohort(folder, knowledge, scale, only=sample).patients[0]
@@ -145,8 +156,10 @@ def _sample_names(folder: Path) -> list[str]:
 def _no_tables(folder: Path) -> InputError:
     found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     return InputError(
-        "neither patient.toml nor expression.tsv[.gz] nor clinical.tsv[.gz] is in the folder", file=folder,
-        value=", ".join(found[:8]) or "nothing", valid="a patient folder (patient.toml) or a cohort folder (expression.tsv.gz, clinical.tsv)",
+        "neither patient.toml nor expression.tsv[.gz] nor clinical.tsv[.gz] is in the folder",
+        file=folder,
+        value=", ".join(found[:8]) or "nothing",
+        valid="a patient folder (patient.toml) or a cohort folder (expression.tsv.gz, clinical.tsv)",
     )
 
 
@@ -161,7 +174,9 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     defaults: dict[str, Any] = {}
     if (folder / "cohort.toml").is_file():
         defaults = _read_toml(folder / "cohort.toml")
-        _refuse_unknown(defaults, ("cancer_type", "tumor", "expression_scale", "mutation_assay", "name"), folder / "cohort.toml")
+        _refuse_unknown(
+            defaults, ("cancer_type", "tumor", "expression_scale", "mutation_assay", "name"), folder / "cohort.toml"
+        )
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
         defaults["expression_scale"] = scale
@@ -170,16 +185,18 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     if clinical_path:
         clinical = read_text_table(clinical_path, required=["sample"])
         if clinical["sample"].isna().any():
-            raise InputError("a row has no sample id", file=clinical_path, field="sample", value="", valid="an id on each row")
+            raise InputError(
+                "a row has no sample id", file=clinical_path, field="sample", value="", valid="an id on each row"
+            )
         refuse_repeats(list(clinical["sample"]), clinical_path, "sample", "samples")
         if len(clinical) == 0:
             raise InputError("the table has a header and no rows", file=clinical_path, valid="at least one sample")
     columns: list[str] = []
     table = None
     if expression_path:
-        columns = [n for n in header_of(read_bytes(expression_path), expression_path)[1:]]
+        columns = header_of(read_bytes(expression_path), expression_path)[1:]
         lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in columns else []
-        wanted = None if only is None else [c for c in columns if c == only or c == LENGTH_COLUMN]
+        wanted = None if only is None else [c for c in columns if c in (only, LENGTH_COLUMN)]
         known = [c for c in columns if c != LENGTH_COLUMN] + (list(clinical["sample"]) if clinical is not None else [])
         if only is not None and only not in known:
             raise _not_in_cohort(only, known, expression_path)
@@ -193,8 +210,11 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     extra = [c for c in measured if clinical is not None and c not in set(samples)]
     if extra and defaults.get("cancer_type") is None and (only is None or only in extra):
         raise InputError(
-            f"{len(extra)} samples of {expression_path.name if expression_path else ''} have no clinical row, so their cancer type is unknown",
-            file=clinical_path, field="sample", value=", ".join(extra[:5]), valid="a row for each, or cancer_type in cohort.toml",
+            f"{len(extra)} samples with expression have no clinical row, so their cancer type is unknown",
+            file=clinical_path,
+            field="sample",
+            value=", ".join(extra[:5]),
+            valid="a row for each, or cancer_type in cohort.toml",
         )
     samples = samples + extra
     if only is not None:
@@ -202,7 +222,16 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
     other = _read_other(folder, samples, clinical, knowledge, defaults)
     return _assemble(
-        folder, expression_path or folder, table, length_bp, samples, clinical, clinical_path or folder, defaults, knowledge, other
+        folder,
+        expression_path or folder,
+        table,
+        length_bp,
+        samples,
+        clinical,
+        clinical_path or folder,
+        defaults,
+        knowledge,
+        other,
     )
 
 
@@ -226,14 +255,19 @@ def _read_other(
         column = next((c for c in HLA_COLUMNS if c in table.columns), None)
         if key is None or column is None:
             raise InputError(
-                "an HLA table needs a sample or patient column and a column of alleles", file=path, field="header",
-                value=", ".join(table.columns[:6]), valid="sample (or patient) and hla_alleles",
+                "an HLA table needs a sample or patient column and a column of alleles",
+                file=path,
+                field="header",
+                value=", ".join(table.columns[:6]),
+                valid="sample (or patient) and hla_alleles",
             )
         table = table[table[key].isin(patients) & table[column].notna()]
         other.hla = {k: read_alleles(v, path, column) for k, v in zip(table[key], table[column], strict=True)}
     found = sorted([*folder.glob("cna*.tsv"), *folder.glob("cna*.tsv.gz")])
     if len(found) > 1:
-        raise InputError("several copy-number tables", file=folder, value=", ".join(p.name for p in found), valid="one cna*.tsv.gz")
+        raise InputError(
+            "several copy-number tables", file=folder, value=", ".join(p.name for p in found), valid="one cna*.tsv.gz"
+        )
     if found:
         other.copy_number = read_copy_number(found[0], knowledge.genes, keys=patients)
     other.notes = tuple(notes)
@@ -267,7 +301,10 @@ def _assemble(
         word = row.get("cancer_type") or defaults.get("cancer_type")
         if not word:
             raise InputError(
-                "the cancer type is not given", file=clinical_path, field="cancer_type", value=f"sample {sample}",
+                "the cancer type is not given",
+                file=clinical_path,
+                field="cancer_type",
+                value=f"sample {sample}",
                 valid=", ".join(knowledge.tumors),
             )
         tumor = _tumor_id(str(word), knowledge, clinical_path, "cancer_type")
@@ -276,7 +313,13 @@ def _assemble(
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
             series, scale = _one_expression(
-                table[sample].to_numpy(dtype=float)[mapping.rows], sample, expression_path, declared, lengths, mapping, notes
+                table[sample].to_numpy(dtype=float)[mapping.rows],
+                sample,
+                expression_path,
+                declared,
+                lengths,
+                mapping,
+                notes,
             )
         mutations = by_sample.get(sample)
         if mutations is not None:
@@ -294,23 +337,40 @@ def _assemble(
         number = copies.get(sample, copies.get(patient_id))
         patients.append(
             Patient(
-                sample=sample, patient=patient_id, tumor=tumor, clinical=facts, expression=series, mutations=mutations, hla=hla or None,
+                sample=sample,
+                patient=patient_id,
+                tumor=tumor,
+                clinical=facts,
+                expression=series,
+                mutations=mutations,
+                hla=hla or None,
                 copy_number=None if number is None else number.drop(columns="key").reset_index(drop=True),
-                mutation_assay=other.assay, expression_scale=scale, notes=tuple(notes), source=source,
+                mutation_assay=other.assay,
+                expression_scale=scale,
+                notes=tuple(notes),
+                source=source,
             )
         )
     return Cohort(tuple(patients), source)
 
 
 def _one_expression(
-    values: np.ndarray, sample: str, path: Path, declared: Scale | None, lengths: np.ndarray | None, mapping: Any, notes: list[str]
+    values: np.ndarray,
+    sample: str,
+    path: Path,
+    declared: Scale | None,
+    lengths: np.ndarray | None,
+    mapping: Any,
+    notes: list[str],
 ) -> tuple[pd.Series, Scale]:
     values, scale, note = linear(values, sample, path, declared, lengths)
     missing = int(np.isnan(values).sum())
     if missing:
         notes.append(f"{missing} genes have no value in this sample and are read as not measured")
     if mapping.unmapped:
-        notes.append(f"{mapping.unmapped} of {len(mapping.symbols)} gene symbols are not in the gene table and keep their spelling")
+        notes.append(
+            f"{mapping.unmapped} of {len(mapping.symbols)} symbols are not in the gene table and keep their spelling"
+        )
     if mapping.renamed:
         notes.append(f"{mapping.renamed} gene symbols were replaced by their approved form")
     if mapping.merged:
@@ -325,7 +385,9 @@ def _one_expression(
 def _variant_notes(mutations: pd.DataFrame, assay: str, notes: list[str]) -> None:
     unclear = int((mutations["variant_class"] == "other").sum())
     if unclear:
-        notes.append(f"{unclear} of {len(mutations)} variants have no readable consequence: they count neither for nor against a gene")
+        notes.append(
+            f"{unclear} of {len(mutations)} variants have no readable consequence and count neither for nor against a gene"
+        )
     if assay == "panel":
         notes.append("mutations come from a targeted panel: a gene without a variant may not have been sequenced")
 
@@ -334,7 +396,9 @@ def _tumor_id(word: str, knowledge: Knowledge, path: Path, field: str) -> str:
     try:
         return knowledge.tumor(word).id
     except InputError as error:
-        raise InputError("unknown cancer type", file=path, field=field, value=word, valid=error.valid or ", ".join(knowledge.tumors)) from None
+        raise InputError(
+            "unknown cancer type", file=path, field=field, value=word, valid=error.valid or ", ".join(knowledge.tumors)
+        ) from None
 
 
 def _hla_of_row(row: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
@@ -352,7 +416,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the file is not valid TOML: {error}", file=path, valid="TOML, such as sample = \"P1\"") from error
+        raise InputError(
+            f"the file is not valid TOML: {error}", file=path, valid='TOML, such as sample = "P1"'
+        ) from error
 
 
 def _refuse_unknown(content: Mapping[str, Any], known: tuple[str, ...], path: Path) -> None:
@@ -363,17 +429,29 @@ def _refuse_unknown(content: Mapping[str, Any], known: tuple[str, ...], path: Pa
 
 _FILES = ("expression", "mutations", "hla", "copy_number")
 _FIELDS = (
-    "sample", "patient", "tumor", "cancer_type", "expression_scale", "mutation_assay", "facts", "clinical", "files", "note", "notes",
-    "synthetic", *_FILES,
+    "sample",
+    "patient",
+    "tumor",
+    "cancer_type",
+    "expression_scale",
+    "mutation_assay",
+    "facts",
+    "clinical",
+    "files",
+    "note",
+    "notes",
+    "synthetic",
+    *_FILES,
 )
 
 
 def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -> Patient:
     """Read ``patient.toml`` and the files it names.
 
-    Fields: ``sample`` and ``tumor`` (or ``cancer_type``) required; ``patient``; facts at the top level or in a table ``[facts]``; file
-    names ``expression``, ``mutations``, ``hla``, ``copy_number`` at the top level or in ``[files]`` (files of these names in the folder are
-    found without being named); ``hla`` may also be a list of alleles.
+    Fields: ``sample`` and ``tumor`` (or ``cancer_type``) required; ``patient``; facts at the top level or in a table
+        ``[facts]``; file names ``expression``, ``mutations``, ``hla``, ``copy_number`` at the top level or in
+        ``[files]`` (files of these names in the folder are found without being named); ``hla`` may also be a list of
+        alleles.
     """
     path = folder / "patient.toml"
     content = _read_toml(path)
@@ -383,7 +461,13 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     for table in ("facts", "clinical"):
         if table in content:
             if not isinstance(content[table], Mapping):
-                raise InputError("a table of facts is needed", file=path, field=table, value=content[table], valid=f"[{table}] with name = value")
+                raise InputError(
+                    "a table of facts is needed",
+                    file=path,
+                    field=table,
+                    value=content[table],
+                    valid=f"[{table}] with name = value",
+                )
             facts |= dict(content[table])
     _refuse_unknown({k: v for k, v in content.items() if k not in FACTS}, (*_FIELDS, *FACTS), path)
     for name in facts:
@@ -393,10 +477,18 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
                 raise InputError("unknown fact", file=path, field=name, valid=close)
     sample = content.get("sample")
     if not isinstance(sample, str) or not sample.strip():
-        raise InputError("the sample id is missing or not text", file=path, field="sample", value=sample, valid='sample = "P1" (in quotes)')
+        raise InputError(
+            "the sample id is missing or not text",
+            file=path,
+            field="sample",
+            value=sample,
+            valid='sample = "P1" (in quotes)',
+        )
     word = content.get("tumor", content.get("cancer_type"))
     if not isinstance(word, str):
-        raise InputError("the cancer type is not given", file=path, field="tumor", value=word, valid=", ".join(knowledge.tumors))
+        raise InputError(
+            "the cancer type is not given", file=path, field="tumor", value=word, valid=", ".join(knowledge.tumors)
+        )
     tumor = _tumor_id(word, knowledge, path, "tumor" if "tumor" in content else "cancer_type")
     typed, notes = typed_facts(facts, path)
 
@@ -418,8 +510,13 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         column = sample if sample in table.columns else table.columns[0]
         mapping = map_symbols(list(table.index), knowledge.genes, expression)
         series, found_scale = _one_expression(
-            table[column].to_numpy(dtype=float)[mapping.rows], sample, expression, declared,
-            None if lengths is None else lengths[mapping.rows], mapping, notes,
+            table[column].to_numpy(dtype=float)[mapping.rows],
+            sample,
+            expression,
+            declared,
+            None if lengths is None else lengths[mapping.rows],
+            mapping,
+            notes,
         )
     mutations, assay = None, "exome"
     mutation_path = located("mutations")
@@ -439,7 +536,11 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         column = next((c for c in (*HLA_COLUMNS, "allele") if c in table.columns), None)
         if column is None:
             raise InputError(
-                "an HLA table needs a column of alleles", file=hla_path, field="header", value=", ".join(table.columns[:6]), valid="hla_alleles"
+                "an HLA table needs a column of alleles",
+                file=hla_path,
+                field="header",
+                value=", ".join(table.columns[:6]),
+                valid="hla_alleles",
             )
         if "sample" in table.columns:
             table = table[table["sample"] == sample]
@@ -449,6 +550,16 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     if copy_path:
         copies = read_copy_number(copy_path, knowledge.genes, keys=None, default_sample=sample).drop(columns="key")
     return Patient(
-        sample=sample.strip(), patient=str(content.get("patient", sample)), tumor=tumor, clinical=typed, expression=series, mutations=mutations,
-        hla=hla or None, copy_number=copies, mutation_assay=str(assay), expression_scale=found_scale, notes=tuple(notes), source=folder,
+        sample=sample.strip(),
+        patient=str(content.get("patient", sample)),
+        tumor=tumor,
+        clinical=typed,
+        expression=series,
+        mutations=mutations,
+        hla=hla or None,
+        copy_number=copies,
+        mutation_assay=str(assay),
+        expression_scale=found_scale,
+        notes=tuple(notes),
+        source=folder,
     )

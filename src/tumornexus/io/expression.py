@@ -18,9 +18,19 @@ from tumornexus.io.tables import refuse_repeats
 Scale = Literal["tpm", "counts", "log2_tpm", "log2_tpm_0.001"]
 SCALES = ("tpm", "counts", "log2_tpm", "log2_tpm_0.001")
 _SPELLINGS = {
-    "tpm": "tpm", "fpkm": "tpm", "rpkm": "tpm", "linear": "tpm", "tpm-like": "tpm", "counts": "counts", "count": "counts",
-    "log2_tpm": "log2_tpm", "log2(tpm+1)": "log2_tpm", "log2": "log2_tpm", "log2_fpkm": "log2_tpm",
-    "log2_tpm_0.001": "log2_tpm_0.001", "log2(tpm+0.001)": "log2_tpm_0.001",
+    "tpm": "tpm",
+    "fpkm": "tpm",
+    "rpkm": "tpm",
+    "linear": "tpm",
+    "tpm-like": "tpm",
+    "counts": "counts",
+    "count": "counts",
+    "log2_tpm": "log2_tpm",
+    "log2(tpm+1)": "log2_tpm",
+    "log2": "log2_tpm",
+    "log2_fpkm": "log2_tpm",
+    "log2_tpm_0.001": "log2_tpm_0.001",
+    "log2(tpm+0.001)": "log2_tpm_0.001",
 }
 # One transcript per million of a million is 2^20; log2 values of TPM cannot exceed it, linear values of any library do.
 LOG_CEILING = 20.0
@@ -64,7 +74,9 @@ def map_symbols(symbols: list[str], genes: Genes, path: Path) -> SymbolMap:
     refuse_repeats(symbols, path, "gene", "genes")
     if genes.is_mouse(symbols):
         raise InputError(
-            "the gene symbols look like mouse genes", file=path, field="gene",
+            "the gene symbols look like mouse genes",
+            file=path,
+            field="gene",
             value=", ".join([s for s in symbols if s[1:] != s[1:].upper()][:4]),
             valid="human symbols such as CD8A; convert mouse genes to human orthologs first",
         )
@@ -125,31 +137,47 @@ def linear(
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise InputError(
-            "the sample has no measured gene (all values are missing)", file=path, field=sample, value="all NaN",
+            "the sample has no measured gene (all values are missing)",
+            file=path,
+            field=sample,
+            value="all NaN",
             valid="a sample with measured genes; remove it from the table otherwise",
         )
     if np.isinf(values).any():
-        raise InputError("an expression value is not finite", file=path, field=sample, value="inf", valid="finite numbers")
+        raise InputError(
+            "an expression value is not finite", file=path, field=sample, value="inf", valid="finite numbers"
+        )
     lowest, highest = float(finite.min()), float(finite.max())
     if declared == "log2_tpm_0.001":
         if lowest < -10.0 or highest > LOG_CEILING:
             raise InputError(
-                "the values cannot be log2(TPM + 0.001)", file=path, field=sample, value=lowest if lowest < -10 else highest,
+                "the values cannot be log2(TPM + 0.001)",
+                file=path,
+                field=sample,
+                value=lowest if lowest < -10 else highest,
                 valid="values between -9.97 and 20, or another expression_scale",
             )
         return np.maximum(np.exp2(values) - 0.001, 0.0), declared, None
     if lowest < 0.0:
         raise InputError(
-            "expression values are negative", file=path, field=sample, value=lowest,
+            "expression values are negative",
+            file=path,
+            field=sample,
+            value=lowest,
             valid="linear values >= 0 (TPM, FPKM, counts) or log2(TPM + 1); for log2(TPM + 0.001) declare "
-            "expression_scale = \"log2_tpm_0.001\"; z-scores and centered values cannot be used",
+            'expression_scale = "log2_tpm_0.001"; z-scores and centered values cannot be used',
         )
     if highest == 0.0:
-        raise InputError("every gene of the sample is zero", file=path, field=sample, value=0.0, valid="a sequenced sample")
+        raise InputError(
+            "every gene of the sample is zero", file=path, field=sample, value=0.0, valid="a sequenced sample"
+        )
     if declared is None:
         if finite.size < FEWEST_GENES:
             raise InputError(
-                "too few genes to tell the scale", file=path, field=sample, value=int(finite.size),
+                "too few genes to tell the scale",
+                file=path,
+                field=sample,
+                value=int(finite.size),
                 valid=f"at least {FEWEST_GENES} genes, or a declared expression_scale ({', '.join(SCALES)})",
             )
         scale = detect_scale(finite)
@@ -158,27 +186,37 @@ def linear(
     if scale == "log2_tpm":
         if highest > LOG_CEILING:
             raise InputError(
-                "the values cannot be log2(TPM + 1)", file=path, field=sample, value=highest,
-                valid="values from 0 to 20, or expression_scale = \"tpm\"",
+                "the values cannot be log2(TPM + 1)",
+                file=path,
+                field=sample,
+                value=highest,
+                valid='values from 0 to 20, or expression_scale = "tpm"',
             )
         return np.exp2(values) - 1.0, scale, None
     if highest <= LOG_CEILING and finite.size >= FEWEST_GENES:
         raise InputError(
-            f"log-scale values declared as {scale}: no gene exceeds {LOG_CEILING:g}", file=path, field=sample, value=highest,
-            valid="expression_scale = \"log2_tpm\", or no declaration (the scale is then detected)",
+            f"log-scale values declared as {scale}: no gene exceeds {LOG_CEILING:g}",
+            file=path,
+            field=sample,
+            value=highest,
+            valid='expression_scale = "log2_tpm", or no declaration (the scale is then detected)',
         )
     if scale == "tpm":
         total = float(finite.sum())
         if total > 5e6 and declared == "tpm":
             raise InputError(
-                "the values cannot be TPM: they sum to more than five million", file=path, field=sample, value=total,
-                valid="TPM (sum about 1e6), or expression_scale = \"counts\"",
+                "the values cannot be TPM: they sum to more than five million",
+                file=path,
+                field=sample,
+                value=total,
+                valid='TPM (sum about 1e6), or expression_scale = "counts"',
             )
         return values, scale, None
     if length_bp is not None:
         rate = values / length_bp
         return rate * (1e6 / np.nansum(rate)), scale, "counts converted to TPM by the given gene lengths"
     return (
-        values * (1e6 / float(finite.sum())), scale,
-        "counts without gene lengths: read as counts per million, so contrasts between long and short genes are shifted",
+        values * (1e6 / float(finite.sum())),
+        scale,
+        "counts without gene lengths: read as counts per million, so long genes appear higher than in TPM",
     )

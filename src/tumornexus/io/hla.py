@@ -1,7 +1,8 @@
 """HLA class I types in one spelling: ``A*02:01``.
 
-Understood: ``A*02:01``, ``HLA-A*02:01``, ``HLA-A02:01``, ``A0201``, ``A*02:01:01:02L``. A locus counts as homozygous only where the
-same allele is listed twice; a locus with one entry or more than two was not resolved and says nothing about zygosity.
+Understood: ``A*02:01``, ``HLA-A*02:01``, ``HLA-A02:01``, ``A0201``, ``A*02:01:01:02L``. A locus counts as homozygous
+    only where the same allele is listed twice; a locus with one entry or more than two was not resolved and says
+    nothing about zygosity.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ def read_allele(text: str, path: Path, field: str = "hla") -> str | None:
     match = _COMPACT.match(word) or _ALLELE.match(word)
     if match is None or not _KNOWN.match(match["locus"]):
         raise InputError(
-            "malformed HLA allele", file=path, field=field, value=text, valid="two-field alleles such as A*02:01, HLA-A*02:01 or A0201"
+            "malformed HLA allele",
+            file=path,
+            field=field,
+            value=text,
+            valid="two-field alleles such as A*02:01, HLA-A*02:01 or A0201",
         )
     if match["locus"] not in LOCI:
         return None
@@ -32,9 +37,13 @@ def read_allele(text: str, path: Path, field: str = "hla") -> str | None:
 
 
 def read_alleles(text: str | Iterable[str], path: Path, field: str = "hla") -> tuple[str, ...]:
-    """Read a list of alleles from one cell (separated by ; or ,; brackets and empty entries are ignored) or a sequence."""
+    """Read a list of alleles from one cell (; or , between them; brackets and empty entries ignored) or a sequence."""
     pieces = re.split(r"[;,\s]+", text.strip().strip("[]")) if isinstance(text, str) else list(text)
-    found = [read_allele(p, path, field) for p in pieces if p and p.strip() and p.strip().lower() not in {"na", "nan", "none"}]
+    found = [
+        read_allele(p, path, field)
+        for p in pieces
+        if p and p.strip() and p.strip().lower() not in {"na", "nan", "none"}
+    ]
     return tuple(sorted(a for a in found if a is not None))
 
 

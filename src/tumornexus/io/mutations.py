@@ -1,7 +1,7 @@
 """Somatic variants in one vocabulary.
 
-Three are understood: Sequence Ontology terms as the Variant Effect Predictor writes them (``stop_gained``), the words of
-mutation annotation tables (``Nonsense``), and targeted-panel reports (``known_short`` with
+Three are understood: Sequence Ontology terms as the Variant Effect Predictor writes them (``stop_gained``), the words
+of mutation annotation tables (``Nonsense``), and targeted-panel reports (``known_short`` with
 ``c.1396G>T_p.E466*(0.42,220)``). Each variant gets a class and a protein change in one-letter spelling (``V600E``).
 """
 
@@ -22,9 +22,29 @@ CLASSES = ("truncating", "missense", "splice", "amplification", "deletion", "oth
 COLUMNS = ("gene", "variant_class", "protein_change", "vaf", "depth", "copies", "known", "consequence")
 
 _THREE = {
-    "Ala": "A", "Arg": "R", "Asn": "N", "Asp": "D", "Cys": "C", "Gln": "Q", "Glu": "E", "Gly": "G", "His": "H", "Ile": "I",
-    "Leu": "L", "Lys": "K", "Met": "M", "Phe": "F", "Pro": "P", "Ser": "S", "Thr": "T", "Trp": "W", "Tyr": "Y", "Val": "V",
-    "Ter": "*", "Sec": "U", "Xaa": "X",
+    "Ala": "A",
+    "Arg": "R",
+    "Asn": "N",
+    "Asp": "D",
+    "Cys": "C",
+    "Gln": "Q",
+    "Glu": "E",
+    "Gly": "G",
+    "His": "H",
+    "Ile": "I",
+    "Leu": "L",
+    "Lys": "K",
+    "Met": "M",
+    "Phe": "F",
+    "Pro": "P",
+    "Ser": "S",
+    "Thr": "T",
+    "Trp": "W",
+    "Tyr": "Y",
+    "Val": "V",
+    "Ter": "*",
+    "Sec": "U",
+    "Xaa": "X",
 }
 _THREE_PATTERN = re.compile("|".join(_THREE))
 _PANEL = re.compile(r"^(?:c\.(?P<c>.+?)_)?(?:p\.)?(?P<p>.+?)\((?P<vaf>[0-9.]+),\s*(?P<depth>\d+)\)$")
@@ -35,19 +55,56 @@ _TERMS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "truncating",
         frozenset(
-            "stop_gained frameshift_variant frameshift start_lost stop_gain nonsense nonsense_mutation frame_shift_del frame_shift_ins "
-            "frame_shift translation_start_site start_codon_snp transcript_ablation de_novo_start_outofframe".split()
+            [
+                "stop_gained",
+                "frameshift_variant",
+                "frameshift",
+                "start_lost",
+                "stop_gain",
+                "nonsense",
+                "nonsense_mutation",
+                "frame_shift_del",
+                "frame_shift_ins",
+                "frame_shift",
+                "translation_start_site",
+                "start_codon_snp",
+                "transcript_ablation",
+                "de_novo_start_outofframe",
+            ]
         ),
     ),
     (
         "splice",
-        frozenset("splice_acceptor_variant splice_donor_variant splice_site splice essential_splice splice_site_snp".split()),
+        frozenset(
+            [
+                "splice_acceptor_variant",
+                "splice_donor_variant",
+                "splice_site",
+                "splice",
+                "essential_splice",
+                "splice_site_snp",
+            ]
+        ),
     ),
     (
         "missense",
         frozenset(
-            "missense_variant missense missense_mutation inframe_deletion inframe_insertion in_frame_del in_frame_ins insertion deletion "
-            "inframe_indel stop_lost nonstop nonstop_mutation protein_altering_variant".split()
+            [
+                "missense_variant",
+                "missense",
+                "missense_mutation",
+                "inframe_deletion",
+                "inframe_insertion",
+                "in_frame_del",
+                "in_frame_ins",
+                "insertion",
+                "deletion",
+                "inframe_indel",
+                "stop_lost",
+                "nonstop",
+                "nonstop_mutation",
+                "protein_altering_variant",
+            ]
         ),
     ),
     ("amplification", frozenset(["amplification", "amp", "gain"])),
@@ -55,12 +112,20 @@ _TERMS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 # Words that say only that a variant exists; the protein change decides, and without it the class is "other".
 _UNSPECIFIC = frozenset(
-    {"known_short", "likely_short", "coding (missense/other)", "unannotated in source", "short_variant", "unknown", "other"}
+    {
+        "known_short",
+        "likely_short",
+        "coding (missense/other)",
+        "unannotated in source",
+        "short_variant",
+        "unknown",
+        "other",
+    }
 )
 
 
 def one_letter(change: str | None) -> str | None:
-    """Spell a protein change with one-letter residues and without prefix: ``p.Val600Glu`` and ``p.V600E`` give ``V600E``."""
+    """Spell a protein change in one letter a residue, without prefix: ``p.Val600Glu`` and ``p.V600E`` give ``V600E``."""
     if change is None:
         return None
     text = str(change).strip()
@@ -92,7 +157,8 @@ def classify(consequence: str | None, change: str | None) -> str:
     if whole not in _UNSPECIFIC:
         for name, words in _TERMS:
             if any(t in words for t in terms):
-                # A splice-site word on a coding substitution (P329S beside a junction) says less than the stop it makes.
+                # A splice-site word on a coding substitution (P329S beside a junction) says less than the stop it
+                # makes.
                 if name == "splice" and class_of_change(change) == "truncating":
                     return "truncating"
                 return name
@@ -107,7 +173,9 @@ def _panel_parts(alteration: str) -> list[dict[str, object]]:
             parts.append({"copies": float(match["copies"])})
         elif match := _PANEL.match(piece):
             change = match["p"]
-            parts.append({"protein_change": one_letter(change), "vaf": float(match["vaf"]), "depth": float(match["depth"])})
+            parts.append(
+                {"protein_change": one_letter(change), "vaf": float(match["vaf"]), "depth": float(match["depth"])}
+            )
     return parts
 
 
@@ -126,15 +194,18 @@ def read_mutations(
 ) -> tuple[pd.DataFrame, str, list[str]]:
     """Read a mutation table.
 
-    Returns the variants with columns sample, patient and `COLUMNS`; the assay (``"panel"`` where the vocabulary is that of
-    a targeted report, else ``"exome"``); and notes. `vaf` is a fraction in [0, 1], `depth` reads, `copies` gene copies,
-    `known` says that the source itself marks the variant as functional. Raises `InputError` for missing columns, a table
-    without consequence and protein change, or numbers that are not.
+    Returns the variants with columns sample, patient and `COLUMNS`; the assay (``"panel"`` where the vocabulary is
+    that of a targeted report, else ``"exome"``); and notes. `vaf` is a fraction in [0, 1], `depth` reads, `copies`
+    gene copies, `known` says that the source itself marks the variant as functional. Raises `InputError` for missing
+    columns, a table without consequence and protein change, or numbers that are not.
     """
     table = read_text_table(path, required=["gene"] if default_sample is not None else ["sample", "gene"])
     if "consequence" not in table.columns and "protein_change" not in table.columns:
         raise InputError(
-            "a mutation table needs the kind of variant", file=path, field="consequence", valid="columns consequence and protein_change"
+            "a mutation table needs the kind of variant",
+            file=path,
+            field="consequence",
+            valid="columns consequence and protein_change",
         )
     if default_sample is not None and "sample" not in table.columns:
         table["sample"] = default_sample
@@ -145,12 +216,18 @@ def read_mutations(
     if samples is not None:
         table = table[table["sample"].isin(set(samples))]
     words = table["consequence"] if "consequence" in table.columns else pd.Series(None, index=table.index, dtype=object)
-    changes = table["protein_change"] if "protein_change" in table.columns else pd.Series(None, index=table.index, dtype=object)
+    changes = (
+        table["protein_change"]
+        if "protein_change" in table.columns
+        else pd.Series(None, index=table.index, dtype=object)
+    )
     vaf = _numbers(table, ("vaf", "t_vaf", "VAF", "tumor_f"), path)
     depth = _numbers(table, ("depth", "t_depth"), path)
     if np.any(vaf > 1.0) or np.any(vaf < 0.0):
         bad = vaf[(vaf > 1.0) | (vaf < 0.0)][0]
-        raise InputError("a variant allele fraction outside 0 to 1", file=path, field="vaf", value=float(bad), valid="0 to 1")
+        raise InputError(
+            "a variant allele fraction outside 0 to 1", file=path, field="vaf", value=float(bad), valid="0 to 1"
+        )
     approved: dict[str, str] = {g: genes.approved(g) or g for g in table["gene"].dropna().unique()}
     rows: list[tuple[object, ...]] = []
     alterations = table["alteration"] if "alteration" in table.columns else [None] * len(table)
@@ -173,15 +250,34 @@ def read_mutations(
         if parts:
             rows += [
                 (
-                    sample, patient, approved[gene], classify(word, p["protein_change"]), p["protein_change"],  # type: ignore[arg-type]
-                    p["vaf"], p["depth"], np.nan, True, word,
+                    sample,
+                    patient,
+                    approved[gene],
+                    classify(word, p["protein_change"]),
+                    p["protein_change"],  # type: ignore[arg-type]
+                    p["vaf"],
+                    p["depth"],
+                    np.nan,
+                    True,
+                    word,
                 )
                 for p in parts
             ]
             continue
         spelled = _strip_cdna(change)
         rows.append(
-            (sample, patient, approved[gene], classify(word, spelled), spelled, fraction, reads, np.nan, lowered == "known_short", word)
+            (
+                sample,
+                patient,
+                approved[gene],
+                classify(word, spelled),
+                spelled,
+                fraction,
+                reads,
+                np.nan,
+                lowered == "known_short",
+                word,
+            )
         )
     result = pd.DataFrame(rows, columns=["sample", "patient", *COLUMNS])
     for column in ("vaf", "depth", "copies"):
@@ -189,7 +285,9 @@ def read_mutations(
     notes = []
     unclear = int((result["variant_class"] == "other").sum())
     if unclear:
-        notes.append(f"{unclear} of {len(result)} variants have no readable consequence: they count neither for nor against a gene")
+        notes.append(
+            f"{unclear} of {len(result)} variants have no readable consequence and count neither for nor against a gene"
+        )
     if panel:
         notes.append("mutations come from a targeted panel: a gene without a variant may not have been sequenced")
     return result, "panel" if panel else "exome", notes
@@ -204,7 +302,11 @@ def _numbers(table: pd.DataFrame, names: tuple[str, ...], path: Path) -> np.ndar
             bad = column.notna() & numbers.isna()
             if bad.any():
                 raise InputError(
-                    "text where a number belongs", file=path, field=name, value=column[bad].iloc[0], valid="a number or an empty cell"
+                    "text where a number belongs",
+                    file=path,
+                    field=name,
+                    value=column[bad].iloc[0],
+                    valid="a number or an empty cell",
                 )
             return numbers.to_numpy(dtype=float)
     return np.full(len(table), np.nan)
@@ -213,32 +315,51 @@ def _numbers(table: pd.DataFrame, names: tuple[str, ...], path: Path) -> np.ndar
 def read_copy_number(
     path: Path, genes: Genes, keys: Iterable[str] | None = None, default_sample: str | None = None
 ) -> pd.DataFrame:
-    """Read gene-level copy-number calls: columns sample (or patient), gene, call ("amplification" or "deletion"), copies.
+    """Read gene-level copy-number calls: columns sample (or patient), gene, call ("amplification" or "deletion"),
+    copies.
 
     Amplification and deletion words of any case are understood in a column ``cna`` (or ``call``); absolute copies in a
-    column ``copies`` where the source gives them. `deep` is True only where copies say so (at most 0.5), because published
-    tables mix one-copy losses with deep deletions.
+    column ``copies`` where the source gives them. `deep` is True only where copies say so (at most 0.5), because
+    published tables mix one-copy losses with deep deletions.
     """
     table = read_text_table(path, required=["gene"])
     key = "sample" if "sample" in table.columns else "patient"
     if key not in table.columns:
         if default_sample is None:
-            raise InputError("a copy-number table needs a sample or patient column", file=path, field="sample", valid="a column sample")
+            raise InputError(
+                "a copy-number table needs a sample or patient column",
+                file=path,
+                field="sample",
+                valid="a column sample",
+            )
         table["sample"], key = default_sample, "sample"
     word = next((c for c in ("cna", "call", "copy_number_call") if c in table.columns), None)
     if word is None and "copies" not in table.columns:
-        raise InputError("a copy-number table needs calls", file=path, field="cna", valid="a column cna (Amplification, Deletion) or copies")
+        raise InputError(
+            "a copy-number table needs calls",
+            file=path,
+            field="cna",
+            valid="a column cna (Amplification, Deletion) or copies",
+        )
     if keys is not None:
         table = table[table[key].isin(set(keys))]
     copies = _numbers(table, ("copies", "copy_number"), path)
     lowered = table[word].str.lower() if word else pd.Series("", index=table.index)
     call = np.where(
-        lowered.str.startswith("amp") | lowered.eq("gain"), "amplification",
+        lowered.str.startswith("amp") | lowered.eq("gain"),
+        "amplification",
         np.where(lowered.str.startswith("del") | lowered.isin(["loss", "homdel"]), "deletion", ""),
     )
-    call = np.where((call == "") & (copies <= 0.5), "deletion", np.where((call == "") & (copies >= 6), "amplification", call))
-    result = pd.DataFrame({
-        "key": table[key].to_numpy(), "gene": [genes.approved(g) or g for g in table["gene"]], "call": call, "copies": copies,
-    })
+    call = np.where(
+        (call == "") & (copies <= 0.5), "deletion", np.where((call == "") & (copies >= 6), "amplification", call)
+    )
+    result = pd.DataFrame(
+        {
+            "key": table[key].to_numpy(),
+            "gene": [genes.approved(g) or g for g in table["gene"]],
+            "call": call,
+            "copies": copies,
+        }
+    )
     result["deep"] = (result["copies"] <= 0.5) | lowered.eq("homdel").to_numpy()
     return result[result["call"] != ""].reset_index(drop=True)

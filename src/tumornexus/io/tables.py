@@ -1,7 +1,7 @@
 """Read tab-separated tables and say precisely what is wrong with them.
 
-Every function raises `InputError` naming file, field, offending value and what would have been valid, so that the readers
-built on top never see a half-understood table.
+Every function raises `InputError` naming file, field, offending value and what would have been valid, so that the
+readers built on top never see a half-understood table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,21 @@ from tumornexus.errors import InputError, near_misses
 
 # Spellings of "not known" seen in public cohorts; compared in lower case.
 MISSING = frozenset(
-    {"", ".", "-", "--", "na", "n/a", "nan", "none", "null", "unknown", "not available", "not evaluable", "not reported"}
+    {
+        "",
+        ".",
+        "-",
+        "--",
+        "na",
+        "n/a",
+        "nan",
+        "none",
+        "null",
+        "unknown",
+        "not available",
+        "not evaluable",
+        "not reported",
+    }
 )
 
 
@@ -30,7 +44,9 @@ def find_table(folder: Path, stem: str) -> Path | None:
     found = [p for p in (folder / f"{stem}.tsv", folder / f"{stem}.tsv.gz") if p.exists()]
     if len(found) > 1:
         raise InputError(
-            f"both {found[0].name} and {found[1].name} exist", file=folder, valid=f"one {stem} table, so that it is clear which"
+            f"both {found[0].name} and {found[1].name} exist",
+            file=folder,
+            valid=f"one {stem} table, so that it is clear which",
         )
     return found[0] if found else None
 
@@ -40,7 +56,9 @@ def read_bytes(path: Path) -> bytes:
     path = Path(path)
     if not path.is_file():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError("the file does not exist", file=path, valid=near_misses(path.name, siblings) or "an existing file")
+        raise InputError(
+            "the file does not exist", file=path, valid=near_misses(path.name, siblings) or "an existing file"
+        )
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -50,14 +68,18 @@ def read_bytes(path: Path) -> bytes:
     zipped = raw[:2] == b"\x1f\x8b"
     if path.suffix == ".gz" and not zipped:
         raise InputError(
-            "the file is named .gz but is not gzip-compressed", file=path, valid="compress it with gzip, or name it .tsv"
+            "the file is named .gz but is not gzip-compressed",
+            file=path,
+            valid="compress it with gzip, or name it .tsv",
         )
     if zipped:
         try:
             raw = gzip.decompress(raw)
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(
-                f"the gzip data are damaged or cut off: {error}", file=path, valid="a complete gzip file; transfer it again"
+                f"the gzip data are damaged or cut off: {error}",
+                file=path,
+                valid="a complete gzip file; transfer it again",
             ) from error
         if not raw:
             raise InputError("the file is empty", file=path, valid="a tab-separated table with a header line")
@@ -76,7 +98,10 @@ def header_of(raw: bytes, path: Path) -> list[str]:
     names = next(csv.reader([text], delimiter="\t"))
     if len(names) == 1 and ("," in text or ";" in text):
         raise InputError(
-            "the table has a single column and looks comma-separated", file=path, value=text[:60], valid="tab-separated values"
+            "the table has a single column and looks comma-separated",
+            file=path,
+            value=text[:60],
+            valid="tab-separated values",
         )
     return [n.strip() for n in names]
 
@@ -86,7 +111,10 @@ def refuse_repeats(names: Sequence[str], path: Path, field: str, what: str) -> N
     repeated = [n for n, k in Counter(names).items() if k > 1]
     if repeated:
         raise InputError(
-            f"{len(repeated)} {what} occur more than once", file=path, field=field, value=", ".join(sorted(repeated)[:5]),
+            f"{len(repeated)} {what} occur more than once",
+            file=path,
+            field=field,
+            value=", ".join(sorted(repeated)[:5]),
             valid="each once; merge or rename the repeats before loading",
         )
 
@@ -99,16 +127,27 @@ def read_text_table(path: Path, required: Iterable[str] = (), raw: bytes | None 
     for column in required:
         if column not in names:
             raise InputError(
-                "a required column is missing", file=path, field=column,
+                "a required column is missing",
+                file=path,
+                field=column,
                 valid=f"a column named '{column}'; this table has {', '.join(names[:12])}",
             )
     try:
         table = pd.read_csv(
-            io.BytesIO(raw), sep="\t", dtype=str, keep_default_na=False, header=0, names=names, index_col=False, encoding="utf-8-sig"
+            io.BytesIO(raw),
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            header=0,
+            names=names,
+            index_col=False,
+            encoding="utf-8-sig",
         )
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(
-            f"the table cannot be read: {str(error).strip()}", file=path, valid="the same number of tab-separated cells on each line"
+            f"the table cannot be read: {str(error).strip()}",
+            file=path,
+            valid="the same number of tab-separated cells on each line",
         ) from error
     table = table.apply(lambda column: column.str.strip())
     return table.mask(table.apply(lambda column: column.str.lower().isin(MISSING) | column.isna()), None)
@@ -117,21 +156,32 @@ def read_text_table(path: Path, required: Iterable[str] = (), raw: bytes | None 
 def read_number_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
     """Read a table of numbers with row names in its first column.
 
-    `columns` restricts parsing to some of them. Returns the table (row, column) as float64 with NaN for missing, and all
-    column names of the file. Text where a number belongs is refused with its row and column.
+    `columns` restricts parsing to some of them. Returns the table (row, column) as float64 with NaN for missing, and
+    all column names of the file. Text where a number belongs is refused with its row and column.
     """
     raw = read_bytes(path)
     names = header_of(raw, path)
     if len(names) < 2:
-        raise InputError("the table has no sample column", file=path, value=names[0], valid="gene names, then one column a sample")
+        raise InputError(
+            "the table has no sample column", file=path, value=names[0], valid="gene names, then one column a sample"
+        )
     refuse_repeats(names[1:], path, "header", "samples")
     if "" in names[1:]:
-        raise InputError("a sample column has no name", file=path, field="header", value="", valid="a sample id in each column")
+        raise InputError(
+            "a sample column has no name", file=path, field="header", value="", valid="a sample id in each column"
+        )
     wanted = list(names[1:]) if columns is None else list(columns)
     use = [0, *(names.index(c, 1) for c in wanted)]
     options = {
-        "sep": "\t", "header": None, "skiprows": 1, "usecols": sorted(use), "names": range(len(names)), "index_col": 0,
-        "encoding": "utf-8", "keep_default_na": False, "na_values": {i: ["", "NA", "NaN", "nan", "N/A", "null"] for i in use[1:]},
+        "sep": "\t",
+        "header": None,
+        "skiprows": 1,
+        "usecols": sorted(use),
+        "names": range(len(names)),
+        "index_col": 0,
+        "encoding": "utf-8",
+        "keep_default_na": False,
+        "na_values": {i: ["", "NA", "NaN", "nan", "N/A", "null"] for i in use[1:]},
     }
     try:
         # The default float parser is fast and rounds each number by itself, so a column reads the same alone or not.
@@ -149,17 +199,24 @@ def read_number_table(path: Path, columns: Sequence[str] | None = None) -> tuple
 def _number_error(raw: bytes, path: Path, names: list[str], columns: list[int], error: Exception) -> InputError:
     """Find the first cell that is not a number, for a message that says where it is."""
     try:
-        text = pd.read_csv(io.BytesIO(raw), sep="\t", header=None, skiprows=1, dtype=str, names=range(len(names)), index_col=0)
+        text = pd.read_csv(
+            io.BytesIO(raw), sep="\t", header=None, skiprows=1, dtype=str, names=range(len(names)), index_col=0
+        )
     except (pd.errors.ParserError, ValueError):
         return InputError(
-            f"the table cannot be read: {str(error).strip()}", file=path, valid="the same number of tab-separated cells on each line"
+            f"the table cannot be read: {str(error).strip()}",
+            file=path,
+            valid="the same number of tab-separated cells on each line",
         )
     for i in columns:
         bad = text[i].notna() & pd.to_numeric(text[i], errors="coerce").isna()
         if bad.any():
             row = text.index[bad.to_numpy()][0]
             return InputError(
-                f"text where a number belongs (row '{row}')", file=path, field=names[i], value=text[i][bad.to_numpy()].iloc[0],
+                f"text where a number belongs (row '{row}')",
+                file=path,
+                field=names[i],
+                value=text[i][bad.to_numpy()].iloc[0],
                 valid="a number, or an empty cell where nothing was measured",
             )
     return InputError(f"the table cannot be read: {error}", file=path, valid="a tab-separated table of numbers")
@@ -193,4 +250,6 @@ def to_flag(value: str | bool | float | int | None, path: Path, field: str) -> b
         return True
     if word in {"0", "0.0", "false", "no", "n", "negative", "stable", "mss", "msi-l", "low", "wild-type", "wt"}:
         return False
-    raise InputError("neither yes nor no", file=path, field=field, value=value, valid="true or false (also yes/no, 1/0)")
+    raise InputError(
+        "neither yes nor no", file=path, field=field, value=value, valid="true or false (also yes/no, 1/0)"
+    )

@@ -1,7 +1,8 @@
 """Write results so that a reader never meets half a file, nor half a result.
 
 A file is written under a temporary name in its own folder, flushed to disk and renamed. A result of several files is
-staged completely first and renamed file by file at the end, the manifest last: a folder that holds a manifest is complete.
+staged completely first and renamed file by file at the end, the manifest last: a folder that holds a manifest is
+complete.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def write_results(folder: Path, files: Mapping[str, Content]) -> None:
     """Write several files into `folder` (created if needed) so that either all of them appear or none.
 
     Everything is spelled and staged in a temporary folder inside `folder` before the first rename, so an error in the
-    content or a full disk leaves earlier results untouched. Files are renamed in the given order: name the manifest last.
-    Raises `InputError` when the folder cannot be created or written.
+    content or a full disk leaves earlier results untouched. Files are renamed in the given order: name the manifest
+    last. Raises `InputError` when the folder cannot be created or written.
     """
     folder = Path(folder)
     texts = {name: as_text(content) for name, content in files.items()}

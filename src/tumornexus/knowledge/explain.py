@@ -142,13 +142,19 @@ def trials_of(knowledge: Knowledge, drugs: Iterable[str]) -> list[Trial]:
 
 
 def tested_in(knowledge: Knowledge, drugs: Iterable[str]) -> list[Trial]:
-    """Trials that put these drugs to the test: an arm holds one of them and its control arm, if any, does not."""
+    """Trials that put these drugs to the test: an arm holds one of them and its control arm does not.
+
+    Where the control arm of a randomized trial is not recorded, drugs that serve as controls in other trials count as
+    the backbone: nivolumab is not to blame for what was added to it.
+    """
     agents = set(drugs)
+    comparators = {d for t in knowledge.trials.values() for a in t.arm if a.control for d in a.drugs}
     found: dict[str, Trial] = {}
     for trial in trials_of(knowledge, agents):
         for arm in trial.arm:
             control = _control(trial, arm)
-            if not arm.control and agents & (set(arm.drugs) - set(control.drugs if control else ())):
+            backbone = set(control.drugs) if control else comparators if trial.randomized else set()
+            if not arm.control and agents & (set(arm.drugs) - backbone):
                 found[trial.id] = trial
     return list(found.values())
 
@@ -159,19 +165,35 @@ def _conflict_words(knowledge: Knowledge, conflict: ClaimConflict) -> str:
 
 
 def _against(
-    knowledge: Knowledge, conflicts: Iterable[ClaimConflict], therapies: Iterable[str], what: str
+    knowledge: Knowledge, conflicts: Iterable[ClaimConflict], therapies: Iterable[str], targeting: str, agents_of: str
 ) -> tuple[list[str], list[Trial]]:
-    """Conflicts in words, randomized trials that failed, and all trials mentioned."""
+    """What speaks against a claim, in words, and all trials that bear on it.
+
+    A randomized trial that the record itself names as conflicting, and that tested an agent against the target, refutes
+    the target. Other negative trials of its agents are reported as a share of all randomized ones, because an agent
+    may fail in one disease and work in the next.
+    """
     conflicts = list(conflicts)
     mentioned = {t: knowledge.trials[t] for c in conflicts for t in c.trials if t in knowledge.trials}
     agents = {a for t in therapies if t in knowledge.therapies for a in knowledge.therapies[t].agents}
     tested = {t.id: t for t in tested_in(knowledge, agents)}
-    failed = [t for t in {**mentioned, **tested}.values() if t.negative and t.randomized]
+    randomized = [t for t in tested.values() if t.randomized]
+    failed = [t for t in randomized if t.negative]
+    named = [t for t in failed if t.id in mentioned]
     warnings = []
-    if failed:
+    if named:
+        word = "a randomized trial" if len(named) == 1 else f"{len(named)} randomized trials"
+        warnings.append(f"{targeting} failed in {word} ({_join(t.name for t in named)}).")
+    if failed and (len(randomized) > len(named) or not named):
         names = _join(t.name for t in failed)
-        word = "a randomized trial" if len(failed) == 1 else f"{len(failed)} randomized trials"
-        warnings.append(f"{what} failed in {word} ({names}).")
+        if len(randomized) == 1:
+            warnings.append(f"The only randomized trial of {agents_of} in the catalogue was negative ({names}).")
+        else:
+            verb = "was" if len(failed) == 1 else "were"
+            warnings.append(
+                f"Of {len(randomized)} randomized trials of {agents_of} in the catalogue, {len(failed)} {verb} "
+                f"negative ({names})."
+            )
     warnings += [_conflict_words(knowledge, c) for c in conflicts]
     warnings += [trial_sentence(t) for t in failed if t.id not in mentioned]
     return warnings, list({**mentioned, **tested}.values())
@@ -216,7 +238,7 @@ def _mechanism(k: Knowledge, m: Mechanism) -> tuple[list[str], list[str], list[T
     else:
         paragraphs.append("No therapy in the catalogue reverses it.")
     drivers = [o.id for o in k.mechanisms.values() for d in o.drives if d.target == m.id]
-    warnings, trials = _against(k, m.claim_conflict, m.reversed_by, "Targeting it")
+    warnings, trials = _against(k, m.claim_conflict, m.reversed_by, "Targeting it", "agents against it")
     warnings += [
         f"{_name(k, 'therapies', e.therapy)} does not overcome the resistance: {e.reason}" for e in m.not_reversed
     ]
@@ -253,7 +275,7 @@ def _therapy(k: Knowledge, t: Therapy) -> tuple[list[str], list[str], list[Table
     ]
     if t.agents:
         paragraphs.append("Agents: " + _join(k.drugs[a].name if a in k.drugs else a for a in t.agents) + ".")
-    warnings, trials = _against(k, t.claim_conflict, [t.id], "An agent of this class")
+    warnings, trials = _against(k, t.claim_conflict, [t.id], "An agent of this class", "its agents")
     tables = []
     if t.act:
         columns = ("parameter", "at full effect", "range", "typical value", "origin")

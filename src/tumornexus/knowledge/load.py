@@ -153,7 +153,7 @@ class Knowledge:
                 valid=", ".join(owners),
             )
         close = near_misses(name, _spellings(records.values()))
-        valid = close if close.startswith("did you mean") else ", ".join(records)
+        valid = close if close.startswith("did you mean") or len(records) > 20 else ", ".join(records)
         raise InputError(f"unknown {KINDS[plural]}", field=KINDS[plural], value=name, valid=valid)
 
     def mechanism(self, name: str) -> Mechanism:
@@ -199,8 +199,12 @@ class Knowledge:
                 if len(owners) == 1:
                     return kind, getattr(self, plural)[owners[0]]
         known = _spellings(record for plural in KINDS for record in getattr(self, plural).values())
-        raise InputError("nothing in the catalogue goes by this name", field="name", value=name,
-                         valid=near_misses(name, known))  # fmt: skip
+        close = near_misses(name, known)
+        if not close.startswith("did you mean"):
+            holding = [other for other in known if len(folded) > 2 and folded in fold(other)]
+            kinds = ", ".join(KINDS.values())
+            close = f"did you mean {', '.join(holding[:8])}?" if holding else f"an id or alias of a {kinds}"
+        raise InputError("nothing in the catalogue goes by this name", field="name", value=name, valid=close)
 
     def citation(self, key: str) -> str:
         """Format the reference behind a bibliography key for a reader; an unknown key is returned as it is."""

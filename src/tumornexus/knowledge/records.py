@@ -389,7 +389,8 @@ class Tumor(Sourced):
     tmb_high: float
     pd_l1_positive: Fraction
     msi_high: Fraction
-    braf_v600: Fraction = 0.0  # share whose growth depends on BRAF V600 (sets mapk_dependence); RAS-driven tumors do not count
+    # Share whose growth depends on BRAF V600 (sets mapk_dependence); RAS-driven tumors do not count.
+    braf_v600: Fraction = 0.0
     inflamed: Fraction
     excluded: Fraction
     desert: Fraction

@@ -1,9 +1,9 @@
 """From what was measured in a patient to which resistance mechanisms are active, and how sure that is.
 
-Takes a `Patient` (io) and the mechanism records (knowledge); gives a `Profile`: activities with evidence, immune phenotype,
-barriers along the cancer-immunity cycle and a statistical response score. Each sample is scored by itself against a frozen
-reference, so it gets the same numbers alone and in a cohort. May import errors, activities, provenance, knowledge and io,
-never a simulator.
+Takes a `Patient` (io) and the mechanism records (knowledge); gives a `Profile`: activities with evidence, immune
+phenotype, barriers along the cancer-immunity cycle and a statistical response score. Each sample is scored by itself
+against a frozen reference, so it gets the same numbers alone and in a cohort. May import errors, activities,
+provenance, knowledge and io, never a simulator.
 """
 
 from tumornexus.profile.profile import (

@@ -2,12 +2,13 @@
 
     log odds(present | data) = log odds(prevalence in this tumor type) + soft + hard
 
-Soft evidence is a standardized score z. Absent: z ~ N(m0, s). Present to extent a: z ~ N(m0 + d a / E[a], s), so the mean
-distance between present and absent is the record's separation d; m0 = -p d centers the mixture on the reference population, in
-which a share p carries the mechanism. A small uniform component keeps one outlier from deciding. Biomarkers of one
-mechanism correlate: their log likelihoods are multiplied by 1 / (1 + (m - 1) rho), so that m copies of one measurement
-count once. Hard evidence is a call with likelihood ratios; calls of the same sign overlap, so the strongest counts fully
-and the others half. The extent is a Beta distribution matched to the posterior moments.
+Soft evidence is a standardized score z. Absent: z ~ N(m0, s). Present to extent a: z ~ N(m0 + d a / E[a], s), so the
+mean distance between present and absent is the record's separation d. The mixture has mean 0 and standard deviation 1
+in the reference population, in which a share p carries the mechanism: m0 = -p d, and s^2 = 1 - p (1 - p) d^2 - p d^2
+Var[a] / E[a]^2 (at least 0.6^2). A small uniform component keeps one outlier from deciding. Biomarkers of one
+mechanism correlate: their log likelihoods are multiplied by 1 / (1 + (m - 1) rho), so that m copies of one
+measurement count once. Hard evidence is a call with likelihood ratios; calls of the same sign overlap, so the
+strongest counts fully and the others half. The extent is a Beta distribution matched to the posterior moments.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ import numpy as np
 from tumornexus.activities import Activity
 
 GRID = (np.arange(64) + 0.5) / 64.0
-NOISE = 0.85  # standard deviation within a class, in reference standard deviations (the mixture makes up the rest)
-OUTLIER = 0.02  # share of measurements that say nothing (swapped sample, artifact), spread evenly over 14 standard deviations
+LEAST_NOISE = 0.6  # standard deviation within a class, in reference standard deviations; biopsies alone vary this much
+# Share of measurements that say nothing (swapped sample, artifact), spread evenly over 14 standard deviations.
+OUTLIER = 0.02
 HARD_LIMIT = math.log(1000.0)  # no call is believed beyond a thousand to one
-LEVEL_PRIOR = (3.0, 2.0)  # extent given presence: mean 0.6, 90 % from 0.25 to 0.90; assumed, the same for all mechanisms
-CLONAL_PRIOR = (1.5, 1.0)  # fraction of cancer cells given presence: flat with more weight on clonal; assumed
+# Extent given presence, a Beta distribution: mean 0.71, 90 % from 0.42 to 0.94; assumed, the same for all mechanisms.
+LEVEL_PRIOR = (5.0, 2.0)
+# Fraction of cancer cells given presence: flat with more weight on clonal; assumed.
+CLONAL_PRIOR = (1.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Extent:
 
 
 def beta_from_moments(mean: float, variance: float) -> tuple[float, float]:
-    """Shape parameters of a Beta distribution with this mean and variance, kept proper and not sharper than +-0.03."""
-    mean = min(max(mean, 0.02), 0.98)
+    """Shape parameters of a Beta distribution with this mean and variance, kept proper and not sharper than +-0.02."""
+    mean = min(max(mean, 0.005), 0.995)
     variance = min(max(variance, 0.0004), 0.95 * mean * (1.0 - mean))
     total = mean * (1.0 - mean) / variance - 1.0
     return mean * total, (1.0 - mean) * total
@@ -62,9 +66,18 @@ _LOG_PRIOR = {shape: _log_prior(shape) for shape in (LEVEL_PRIOR, CLONAL_PRIOR)}
 _SCALED = {shape: GRID / (shape[0] / sum(shape)) for shape in (LEVEL_PRIOR, CLONAL_PRIOR)}
 
 
-def _log_density(distance: np.ndarray) -> np.ndarray:
+def _log_density(distance: np.ndarray, noise: float) -> np.ndarray:
     """Log density of a measurement at this distance from its mean, with the outlier component."""
-    return np.log((1.0 - OUTLIER) / (NOISE * math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * (distance / NOISE) ** 2) + OUTLIER / 14.0)
+    return np.log(
+        (1.0 - OUTLIER) / (noise * math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * (distance / noise) ** 2) + OUTLIER / 14.0
+    )
+
+
+def class_noise(separation: float, share: float, shape: tuple[float, float]) -> float:
+    """Standard deviation within a class that leaves the mixture with standard deviation one."""
+    alpha, beta = shape
+    relative = beta / (alpha * (alpha + beta + 1.0))  # Var[a] / E[a]^2 of a Beta distribution
+    return math.sqrt(max(1.0 - share * (1.0 - share + relative) * separation**2, LEAST_NOISE**2))
 
 
 def temper(count: int, rho: float) -> float:
@@ -93,8 +106,9 @@ def fuse(
 ) -> tuple[Activity, list[float]]:
     """Posterior of one mechanism and the log likelihood ratio that each soft biomarker contributed.
 
-    `prevalence` is the prior in this tumor type, `reference_prevalence` the share in the reference population, `hard` the log
-    likelihood ratios of calls, `extent` direct evidence on the extent (allele fractions, measured quantities).
+    `prevalence` is the prior in this tumor type, `reference_prevalence` the share in the reference population, `hard`
+    the log likelihood ratios of calls, `extent` direct evidence on the extent (allele fractions, measured
+    quantities).
     """
     prior_shape = CLONAL_PRIOR if clonal else LEVEL_PRIOR
     log_prior, scaled = _LOG_PRIOR[prior_shape], _SCALED[prior_shape]
@@ -104,8 +118,9 @@ def fuse(
     contributions = []
     for item in soft:
         middle = -reference_prevalence * item.separation
-        here = _log_density(item.z - middle - item.separation * scaled)
-        none = float(_log_density(np.array(item.z - middle)))
+        noise = class_noise(item.separation, reference_prevalence, prior_shape)
+        here = _log_density(item.z - middle - item.separation * scaled, noise)
+        none = float(_log_density(np.array(item.z - middle), noise))
         contributions.append(weight * (float(np.log(np.exp(log_prior + here).sum())) - none))
         curve = curve + weight * here
         absent += weight * none
@@ -125,19 +140,34 @@ def fuse(
     return Activity(presence, alpha, beta, origin), contributions
 
 
-def clonal_fraction(vaf: float, depth: float, purity: float | None) -> Extent:
-    """Fraction of cancer cells that carry a variant, from its allele fraction v: about min(1, 2 v / purity).
+def second_hit(vaf: float, depth: float, purity: float | None) -> bool:
+    """Whether an allele fraction is too high for one mutated copy of two in every cancer cell.
 
-    Unknown purity is averaged over 0.25 to 0.95 (bulk tumor samples rarely leave that range) with less weight where
-    2 v / purity exceeds one, which needs loss of the other allele. Sampling of reads is added.
+    One copy of two gives at most purity / 2; two standard errors above that (above 0.55 where the purity is not
+    known) the other copy must be gone.
     """
-    purities = np.array([purity]) if purity is not None else np.linspace(0.25, 0.95, 29)
-    raw = 2.0 * vaf / purities
+    reads = depth if np.isfinite(depth) and depth > 0 else 60.0
+    limit = 0.5 * purity if purity is not None else 0.5
+    return vaf > limit + 2.0 * math.sqrt(vaf * (1.0 - vaf) / reads) and (purity is not None or vaf > 0.55)
+
+
+def clonal_fraction(vaf: float, depth: float, purity: float | None, copies_mutated: float = 1.0) -> Extent:
+    """Fraction of cancer cells that carry a variant, from its allele fraction v: about min(1, 2 v / (m purity)).
+
+    m is the number of mutated copies of two. Unknown purity is averaged over 0.25 to 0.95 (bulk tumor samples rarely
+    leave that range) with less weight where the fraction would exceed one. A stated purity is trusted to +-0.08.
+    Sampling of reads is added.
+    """
+    purities = (
+        np.clip(purity + np.linspace(-0.16, 0.16, 17), 0.05, 1.0) if purity is not None else np.linspace(0.25, 0.95, 29)
+    )
+    weights = np.exp(-0.5 * ((purities - purity) / 0.08) ** 2) if purity is not None else np.ones(len(purities))
+    raw = 2.0 * vaf / (copies_mutated * purities)
     fractions = np.minimum(raw, 1.0)
-    weights = np.where(raw <= 1.1, 1.0, 0.4)
+    weights = weights * np.where(raw <= 1.1, 1.0, 0.4)
     weights = weights / weights.sum()
     mean = float((weights * fractions).sum())
     spread = float((weights * (fractions - mean) ** 2).sum())
     reads = depth if np.isfinite(depth) and depth > 0 else 60.0
-    sampling = 4.0 * vaf * (1.0 - vaf) / reads / float((weights * purities).sum()) ** 2
-    return Extent(mean, max(spread + sampling, 0.01))
+    sampling = vaf * (1.0 - vaf) / reads * (2.0 / copies_mutated / float((weights * purities).sum())) ** 2
+    return Extent(mean, max(spread + sampling, 0.003))

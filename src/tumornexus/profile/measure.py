@@ -16,7 +16,7 @@ from tumornexus.errors import InputError
 from tumornexus.io.hla import LOCI, homozygous_loci
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
-from tumornexus.profile.fusion import Extent, clonal_fraction
+from tumornexus.profile.fusion import Extent, clonal_fraction, second_hit
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
 from tumornexus.profile.scores import (
     contrast,
@@ -32,6 +32,9 @@ NO_INDICES = np.array([], dtype=np.intp)
 SINGLE_HIT = 0.6
 # A loss call without a copy number is mostly the loss of one copy of two.
 SHALLOW = 0.25
+# From this likelihood ratio on a measured quantity defines its mechanism (burden below the cut-off is low burden) and
+# also tells its extent; a weaker one (LDH for glycolysis) is a proxy of presence only.
+DEFINING = 20.0
 # Transcripts across a lost splice site are often, not always, destroyed.
 SPLICE = 0.7
 
@@ -47,7 +50,7 @@ class Reading:
         percentile: of the reference population, 0 to 100.
         z_tumor: z relative to what is usual in the tumor type, in standard deviations within types; this enters fusion.
         llr: log likelihood ratio of a call (hard evidence), NaN for soft evidence until fusion.
-        separation: distance between present and absent after loss of genes (soft evidence).
+        separation: distance between present and absent in units of z_tumor, after loss of genes (soft evidence).
         extent: direct evidence on the extent, if any.
         genes_measured, genes_missing: of the biomarker's genes.
         note: what limits it, in words.
@@ -72,7 +75,8 @@ class Scored:
 
     Attributes:
         z: gene distances (gene,), NaN where not measured.
-        position, weight: of the enrichment walk over the measured genes; `place` maps universe to walk (-1: not measured).
+        position, weight: of the enrichment walk over the measured genes; `place` maps universe to walk (-1: not
+            measured).
         inflamed: standardized inflamed score, NaN where it could not be read.
         coverage: share of the universe that was measured.
         offset: log2 of the normalization factor.
@@ -130,7 +134,9 @@ def score_sample(expression: pd.Series, reference: Reference) -> Scored | None:
     log2, offset = log_expression(values, reference.stable, reference.stable_log2)
     if log2 is None:
         return None
-    protocol = protocol_coordinates(log2, reference.protocol_origin, reference.protocol_slopes, reference.protocol_weight)
+    protocol = protocol_coordinates(
+        log2, reference.protocol_origin, reference.protocol_slopes, reference.protocol_weight
+    )
     z = standardize(log2 - protocol @ reference.protocol_slopes, reference.location, reference.scale)
     measured = np.flatnonzero(np.isfinite(values))
     coverage = len(measured) / len(values)
@@ -169,7 +175,9 @@ def read_expression(compiled: Compiled, scored: Scored | None, reference: Refere
     enough_up = len(up_ok) >= max(1.0, FEWEST_COVERED * len(biomarker.genes))
     enough_down = not biomarker.genes_down or len(down_ok) >= max(1.0, FEWEST_COVERED * len(biomarker.genes_down))
     if not (enough_up and enough_down):
-        return Reading(False, genes_measured=measured, genes_missing=missing, note="fewer than half of the genes were measured")
+        return Reading(
+            False, genes_measured=measured, genes_missing=missing, note="fewer than half of the genes were measured"
+        )
     notes = []
     stored = compiled.score
     reliability = 1.0
@@ -200,8 +208,17 @@ def read_expression(compiled: Compiled, scored: Scored | None, reference: Refere
     if stored.quantiles is None:
         notes.append("reference from the factor model")
     return Reading(
-        True, value=raw, z=float(z), percentile=percentile(stored, float(z)), z_tumor=stored.in_tumor(float(z), tumor), separation=(biomarker.separation or 0.0) * reliability,
-        genes_measured=measured, genes_missing=missing, note="; ".join(notes),
+        True,
+        value=raw,
+        z=float(z),
+        percentile=percentile(stored, float(z)),
+        z_tumor=stored.in_tumor(float(z), tumor),
+        separation=(biomarker.separation or 0.0)
+        * reliability
+        / (stored.within if tumor in stored.tumor_offset else 1.0),
+        genes_measured=measured,
+        genes_missing=missing,
+        note="; ".join(notes),
     )
 
 
@@ -235,7 +252,13 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
     hits: list[tuple[str, str, float, float, float]] = []
     unclear = []
     for gene, kind, change, vaf, depth, known in zip(
-        rows["gene"], rows["variant_class"], rows["protein_change"], rows["vaf"], rows["depth"], rows["known"], strict=True
+        rows["gene"],
+        rows["variant_class"],
+        rows["protein_change"],
+        rows["vaf"],
+        rows["depth"],
+        rows["known"],
+        strict=True,
     ):
         weight = 0.0
         if biomarker.changes and _matches(change, gene, biomarker.changes):
@@ -250,24 +273,37 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
             unclear.append(gene)
     value = ", ".join(f"{gene} {change}" for gene, change, *_ in hits)
     if hits:
-        weight, notes, extent = max(h[2] for h in hits), [], None
+        weight, notes, extent, copies = max(h[2] for h in hits), [], None, 1.0
+        purity = _number(patient.clinical.get("purity"))
         if biomarker.method == "loss_of_function":
             lost = _lost_genes(patient)
-            biallelic = any(change == "deletion" or gene in lost or vaf > 0.6 for gene, change, _, vaf, _ in hits)
-            biallelic = biallelic or any(sum(h[0] == gene for h in hits) > 1 for gene in {h[0] for h in hits})
-            if not biallelic:
+            biallelic = any(
+                change == "deletion" or gene in lost or second_hit(vaf, depth, purity)
+                for gene, change, _, vaf, depth in hits
+            )
+            twice = any(sum(h[0] == gene for h in hits) > 1 for gene in {h[0] for h in hits})
+            copies = 2.0 if biallelic else 1.0
+            if not (biallelic or twice):
                 weight *= SINGLE_HIT
                 notes.append("one damaged copy: loss of the other is not shown")
         fractions = [(vaf, depth) for _, _, _, vaf, depth in hits if np.isfinite(vaf)]
         if fractions:
-            vaf, depth = max(fractions)
-            extent = clonal_fraction(vaf, depth, _number(patient.clinical.get("purity")))
-        return Reading(True, value=value, llr=weight * _call(biomarker, True), extent=extent, genes_measured=genes, note="; ".join(notes))
+            extent = clonal_fraction(*max(fractions), purity, copies)
+        return Reading(
+            True,
+            value=value,
+            llr=weight * _call(biomarker, True),
+            extent=extent,
+            genes_measured=genes,
+            note="; ".join(notes),
+        )
     if unclear:
         note = f"variants of unknown consequence in {', '.join(sorted(set(unclear)))}: neither for nor against"
         return Reading(False, value="unclear", genes_missing=genes, note=note)
     if patient.mutation_assay == "panel":
-        return Reading(False, value="none found", genes_missing=genes, note="targeted panel: the genes may not have been sequenced")
+        return Reading(
+            False, value="none found", genes_missing=genes, note="targeted panel: the genes may not have been sequenced"
+        )
     return Reading(True, value="none found", llr=_call(biomarker, False), genes_measured=genes)
 
 
@@ -299,14 +335,17 @@ def read_copy_number(compiled: Compiled, patient: Patient) -> Reading:
     value = ", ".join(f"{g} {c}" for g, c in zip(hits["gene"], hits["call"], strict=True))
     if biomarker.method == "loss_of_function" and not bool(hits["deep"].any()):
         return Reading(
-            True, value=value, llr=SHALLOW * _call(biomarker, True), genes_measured=biomarker.genes,
+            True,
+            value=value,
+            llr=SHALLOW * _call(biomarker, True),
+            genes_measured=biomarker.genes,
             note="the call does not say whether one copy or both are lost",
         )
     return Reading(True, value=value, llr=_call(biomarker, True), genes_measured=biomarker.genes)
 
 
 def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
-    """Read a clinical or microbiome fact: a call at a threshold, or a logistic curve around it limited by the ratios."""
+    """Read a clinical or microbiome fact: a call at a threshold, or a logistic curve limited by the record's ratios."""
     biomarker = compiled.biomarker
     name = biomarker.field or ""
     raw = patient.clinical.get(name)
@@ -314,14 +353,23 @@ def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
     if raw is None and name == "ldh_uln_ratio" and isinstance(patient.clinical.get("ldh_elevated"), bool):
         # The table says only above or below normal: one logistic width away from the threshold, on that side.
         elevated = bool(patient.clinical["ldh_elevated"])
-        return Reading(True, value="elevated" if elevated else "normal", llr=sign * (1.0 if elevated else -1.0), note="LDH known as a flag only")
+        return Reading(
+            True,
+            value="elevated" if elevated else "normal",
+            llr=sign * (1.0 if elevated else -1.0),
+            note="LDH known as a flag only",
+        )
     if raw is None or biomarker.threshold is None:
         return Reading(False, note=f"{name} not given")
     try:
         value = float(raw)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(
-            "text where a number belongs", file=patient.source, field=name, value=raw, valid=f"a number ({biomarker.unit or 'yes = 1, no = 0'})"
+            "text where a number belongs",
+            file=patient.source,
+            field=name,
+            value=raw,
+            valid=f"a number ({biomarker.unit or 'yes = 1, no = 0'})",
         ) from None
     shown = raw if isinstance(raw, bool) else value
     if biomarker.method == "logistic":
@@ -329,8 +377,11 @@ def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
         highest = math.log(biomarker.lr_positive or 20.0)
         lowest = math.log(biomarker.lr_negative or 0.05)
         llr = min(max(steps, lowest), highest)
-        share = 1.0 / (1.0 + math.exp(-min(max(steps, -30.0), 30.0)))
-        return Reading(True, value=shown, llr=llr, extent=Extent(min(max(share, 0.1), 0.95), 0.02))
+        # How far beyond the threshold, relative to it: half the threshold (or twice, in the other direction) is 0.5.
+        ratio = biomarker.threshold / value if sign > 0 and value > 0 else value / biomarker.threshold
+        defines = (biomarker.lr_positive or 1.0) >= DEFINING
+        extent = Extent(min(max(1.0 - ratio, 0.03), 0.97), 0.003) if defines and biomarker.threshold > 0 else None
+        return Reading(True, value=shown, llr=llr, extent=extent)
     positive = value >= biomarker.threshold if sign > 0 else value < biomarker.threshold
     return Reading(True, value=shown, llr=_call(biomarker, positive))
 
@@ -343,8 +394,8 @@ def read_hla(compiled: Compiled, patient: Patient) -> Reading:
     homozygous, resolved = homozygous_loci(patient.hla)
     needed = int(biomarker.threshold or 1)
     if len(homozygous) >= needed:
-        mean = (0.35, 0.5, 0.75, 0.95)[len(homozygous)]
-        return Reading(True, value=f"homozygous at {', '.join(homozygous)}", llr=_call(biomarker, True), extent=Extent(mean, 0.01))
+        extent = Extent(len(homozygous) / len(LOCI), 0.0004)
+        return Reading(True, value=f"homozygous at {', '.join(homozygous)}", llr=_call(biomarker, True), extent=extent)
     if len(resolved) < len(LOCI):
         return Reading(False, value="unresolved", note="not every class I locus has two alleles listed")
     return Reading(True, value="heterozygous", llr=_call(biomarker, False))

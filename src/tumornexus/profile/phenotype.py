@@ -19,7 +19,17 @@ from tumornexus.profile.reference import Reference, panels
 PHENOTYPES = ("inflamed", "excluded", "desert")
 FEATURES = ("inflamed", "stroma", "lymphoid")
 PD1_AGENTS = frozenset(
-    {"nivolumab", "pembrolizumab", "atezolizumab", "durvalumab", "avelumab", "cemiplimab", "dostarlimab", "toripalimab", "tislelizumab"}
+    {
+        "nivolumab",
+        "pembrolizumab",
+        "atezolizumab",
+        "durvalumab",
+        "avelumab",
+        "cemiplimab",
+        "dostarlimab",
+        "toripalimab",
+        "tislelizumab",
+    }
 )
 # Between-trial standard deviation of the log odds of response, and its value where a tumor type has no trial.
 TRIAL_SD = 0.25
@@ -31,7 +41,8 @@ class IcbScore:
     """Statistical probability of objective response to PD-1 blockade.
 
     Attributes:
-        score: probability; low, high: 90 % interval from coefficients, base rate, missing features and study-to-study spread.
+        score: probability; low, high: 90 % interval from coefficients, base rate, missing features and study-to-study
+            spread.
         base_rate: response rate of the tumor type in trials.
         features: standardized features used; a missing one is absent and widens the interval.
     """
@@ -60,8 +71,8 @@ def phenotype_prior(tumor: Tumor) -> np.ndarray:
 def phenotype_probabilities(features: Mapping[str, float], tumor: Tumor, reference: Reference) -> np.ndarray:
     """Probabilities of inflamed, excluded and desert, shape (3,).
 
-    Multinomial logistic regression, p_k ~ exp(b_k0 + b_k' x), with the class frequencies of the fitted cohort replaced by
-    those of the tumor type. Without features the prior is returned.
+    Multinomial logistic regression, p_k ~ exp(b_k0 + b_k' x), with the class frequencies of the fitted cohort
+    replaced by those of the tumor type. Without features the prior is returned.
     """
     model = reference.phenotype
     prior = phenotype_prior(tumor)
@@ -78,12 +89,17 @@ def phenotype_probabilities(features: Mapping[str, float], tumor: Tumor, referen
 def response_base_rates(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
     """Log odds of objective response to PD-1/PD-L1 monotherapy per tumor type, and their standard deviation.
 
-    Arms of one PD-1 or PD-L1 antibody in trials marked for fitting, weighted by patients; arms of held-out trials are not
-    read. The standard deviation holds sampling error and the spread between trials.
+    Arms of one PD-1 or PD-L1 antibody in trials marked for fitting, weighted by patients; arms of held-out trials are
+    not read. The standard deviation holds sampling error and the spread between trials.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for trial in knowledge.trials.values():
-        if trial.use != "fit" or trial.tumor is None or trial.endpoint not in ("RECIST", "Lugano") or trial.out_of_scope:
+        if (
+            trial.use != "fit"
+            or trial.tumor is None
+            or trial.endpoint not in ("RECIST", "Lugano")
+            or trial.out_of_scope
+        ):
             continue
         for arm in trial.arm:
             if len(arm.drugs) == 1 and arm.drugs[0] in PD1_AGENTS and arm.outcome.orr is not None:
@@ -100,7 +116,11 @@ def response_base_rates(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
 
 
 def icb_score(
-    inflamed: float, tmb_per_mb: float | None, tumor: Tumor, rates: Mapping[str, tuple[float, float]], reference: Reference
+    inflamed: float,
+    tmb_per_mb: float | None,
+    tumor: Tumor,
+    rates: Mapping[str, tuple[float, float]],
+    reference: Reference,
 ) -> IcbScore:
     """Probability of objective response: logit p = base(tumor) + b1 inflamed + b2 log2(TMB / median of the tumor type).
 

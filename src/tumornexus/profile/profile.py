@@ -131,8 +131,10 @@ def _plan(knowledge: Knowledge, reference: Reference) -> _Plan:
     for m in mechanisms:
         soft = [c for c in compiled[m.id] if c.biomarker.separation and c.biomarker.input == "expression" and len(c.up)]
         pairs = [
-            reference.correlation((a.up, a.down), (b.up, b.down)) * (1.0 if a.biomarker.direction == b.biomarker.direction else -1.0)
-            for i, a in enumerate(soft) for b in soft[i + 1 :]
+            reference.correlation((a.up, a.down), (b.up, b.down))
+            * (1.0 if a.biomarker.direction == b.biomarker.direction else -1.0)
+            for i, a in enumerate(soft)
+            for b in soft[i + 1 :]
         ]
         rho[m.id] = max(0.0, float(np.mean(pairs))) if pairs else 0.0
     prevalence: dict[str, dict[str, float]] = {}
@@ -143,7 +145,8 @@ def _plan(knowledge: Knowledge, reference: Reference) -> _Plan:
     weights = {t: w for t, w in reference.cohort_tumors.items() if t in knowledge.tumors}
     total = sum(weights.values()) or 1.0
     reference_prevalence = {
-        m.id: sum(w * prevalence[m.id][t] for t, w in weights.items()) / total if weights else ASSUMED_PREVALENCE for m in mechanisms
+        m.id: sum(w * prevalence[m.id][t] for t, w in weights.items()) / total if weights else ASSUMED_PREVALENCE
+        for m in mechanisms
     }
     return _Plan(mechanisms, compiled, rho, prevalence, reference_prevalence, response_base_rates(knowledge))
 
@@ -176,35 +179,57 @@ def _one_mechanism(
             hard.append(readings[i][1].llr)
         elif math.isfinite(reading.llr):
             hard.append(reading.llr)
-        if reading.extent is not None and reading.llr > 0:
+        # An allele fraction is the extent of a clonal mechanism; for a level it only says that the switch is on.
+        tells_extent = mechanism.extent == "clonal_fraction" or reading_is_quantity(compiled)
+        if reading.extent is not None and tells_extent:
             extents.append(reading.extent)
     prevalence = plan.prevalence[mechanism.id][patient.tumor]
     # Scores of a tumor type in the reference are centered on that type, in which its own prevalence holds.
     share = prevalence if patient.tumor in reference.cohort_tumors else plan.reference_prevalence[mechanism.id]
     activity, contributions = fuse(
-        prevalence, share, soft, plan.rho[mechanism.id], hard,
-        extents, mechanism.extent == "clonal_fraction",
+        prevalence,
+        share,
+        soft,
+        plan.rho[mechanism.id],
+        hard,
+        extents,
+        mechanism.extent == "clonal_fraction",
     )
-    llrs = {i: c for i, c in zip(soft_of, contributions, strict=True)}
+    llrs = dict(zip(soft_of, contributions, strict=True))
     evidence = tuple(_evidence(mechanism.id, c, r, llrs.get(i)) for i, (c, r) in enumerate(readings))
     return activity, evidence
+
+
+def reading_is_quantity(compiled: Compiled) -> bool:
+    """Whether a biomarker measures the extent of its mechanism itself: a burden, a number of loci."""
+    return compiled.biomarker.input in ("clinical", "hla", "microbiome")
 
 
 def _evidence(mechanism: str, compiled: Compiled, reading: Reading, soft_llr: float | None) -> Evidence:
     biomarker = compiled.biomarker
     llr = soft_llr if soft_llr is not None else _number(reading.llr)
     return Evidence(
-        mechanism=mechanism, biomarker=biomarker.id, input=biomarker.input, measured=reading.measured, value=reading.value,
-        unit=biomarker.unit, z=_number(reading.z), percentile=_number(reading.percentile), z_tumor=_number(reading.z_tumor), llr=llr if reading.measured else None,
-        genes_measured=reading.genes_measured, genes_missing=reading.genes_missing, note=reading.note,
+        mechanism=mechanism,
+        biomarker=biomarker.id,
+        input=biomarker.input,
+        measured=reading.measured,
+        value=reading.value,
+        unit=biomarker.unit,
+        z=_number(reading.z),
+        percentile=_number(reading.percentile),
+        z_tumor=_number(reading.z_tumor),
+        llr=llr if reading.measured else None,
+        genes_measured=reading.genes_measured,
+        genes_missing=reading.genes_missing,
+        note=reading.note,
     )
 
 
 def _barriers(plan: _Plan, activities: Activities) -> dict[int, Barrier]:
     """Barrier of each step from joint draws of the mechanisms that break it.
 
-    The strongest one limits the step: a chain is as weak as its weakest link, and a mean would let a step with many idle
-    mechanisms hide one that is fully active. Only measured mechanisms count where there are any.
+    The strongest one limits the step: a chain is as weak as its weakest link, and a mean would let a step with many
+    idle mechanisms hide one that is fully active. Only measured mechanisms count where there are any.
     """
     steps: dict[int, list[str]] = {}
     for m in plan.mechanisms:
@@ -243,7 +268,10 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
     if patient.hla is None:
         absent.append("HLA types")
     for fact, words in (
-        ("tmb_per_mb", "tumor mutational burden"), ("msi_high", "microsatellite status"), ("ldh_uln_ratio", "LDH"), ("nlr", "NLR"),
+        ("tmb_per_mb", "tumor mutational burden"),
+        ("msi_high", "microsatellite status"),
+        ("ldh_uln_ratio", "LDH"),
+        ("nlr", "NLR"),
         ("albumin_g_dl", "albumin"),
     ):
         if fact not in patient.clinical and not (fact == "ldh_uln_ratio" and "ldh_elevated" in patient.clinical):
@@ -263,9 +291,13 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
     if patient.expression is not None and scored is None:
         notes.append("too few stable genes were measured to normalize the expression; it was not used")
     elif scored is not None and scored.coverage < 0.5:
-        notes.append(f"{100 * scored.coverage:.0f} % of the reference genes were measured; signatures use those available")
+        notes.append(
+            f"{100 * scored.coverage:.0f} % of the reference genes were measured; signatures use those available"
+        )
     if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
-        notes.append(f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score describes untreated tumors")
+        notes.append(
+            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is for untreated tumors"
+        )
     by_mechanism, evidence = {}, {}
     for mechanism in plan.mechanisms:
         by_mechanism[mechanism.id], evidence[mechanism.id] = _one_mechanism(mechanism, plan, patient, scored, reference)
@@ -280,12 +312,25 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
             phenotype = PHENOTYPES[int(np.argmax(shares))]
     barriers = _barriers(plan, activities)
     burden = patient.clinical.get("tmb_per_mb")
-    icb = icb_score(inflamed, float(burden) if isinstance(burden, int | float) else None, tumor, plan.base_rates, reference)
+    icb = icb_score(
+        inflamed, float(burden) if isinstance(burden, int | float) else None, tumor, plan.base_rates, reference
+    )
     return Profile(
-        sample=patient.sample, tumor=patient.tumor, activities=activities, evidence=evidence, phenotype=phenotype,
-        p_inflamed=float(shares[0]), p_excluded=float(shares[1]), p_desert=float(shares[2]), inflamed_score=_number(inflamed),
-        barriers=barriers, broken_step=_broken_step(barriers), icb=icb, missing=_missing(patient, scored, activities),
-        notes=tuple(notes), patient=patient,
+        sample=patient.sample,
+        tumor=patient.tumor,
+        activities=activities,
+        evidence=evidence,
+        phenotype=phenotype,
+        p_inflamed=float(shares[0]),
+        p_excluded=float(shares[1]),
+        p_desert=float(shares[2]),
+        inflamed_score=_number(inflamed),
+        barriers=barriers,
+        broken_step=_broken_step(barriers),
+        icb=icb,
+        missing=_missing(patient, scored, activities),
+        notes=tuple(notes),
+        patient=patient,
     )
 
 
@@ -304,10 +349,18 @@ def profile_cohort(
 
 def activities_table(profiles: Sequence[Profile]) -> pd.DataFrame:
     """First column `sample`, then one a mechanism; NaN (an empty cell) where it was not measured."""
-    return pd.DataFrame([
-        {"sample": p.sample, **{n: (a.mean if a.origin == "measured" else float("nan")) for n, a in p.activities.by_mechanism.items()}}
-        for p in profiles
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "sample": p.sample,
+                **{
+                    n: (a.mean if a.origin == "measured" else float("nan"))
+                    for n, a in p.activities.by_mechanism.items()
+                },
+            }
+            for p in profiles
+        ]
+    )
 
 
 def intervals_table(profiles: Sequence[Profile]) -> pd.DataFrame:
@@ -321,13 +374,28 @@ def summary_table(profiles: Sequence[Profile]) -> pd.DataFrame:
     rows = []
     for p in profiles:
         shares = (p.p_inflamed, p.p_excluded, p.p_desert) if p.phenotype else (math.nan,) * 3
-        rows.append((
-            p.sample, p.phenotype, *shares, None if p.broken_step is None else str(p.broken_step), p.icb.score, p.icb.low, p.icb.high
-        ))
+        rows.append(
+            (
+                p.sample,
+                p.phenotype,
+                *shares,
+                None if p.broken_step is None else str(p.broken_step),
+                p.icb.score,
+                p.icb.low,
+                p.icb.high,
+            )
+        )
     return pd.DataFrame(
         rows,
         columns=[
-            "sample", "phenotype", "p_inflamed", "p_excluded", "p_desert", "broken_step", "icb_response_score", "icb_response_low",
+            "sample",
+            "phenotype",
+            "p_inflamed",
+            "p_excluded",
+            "p_desert",
+            "broken_step",
+            "icb_response_score",
+            "icb_response_low",
             "icb_response_high",
         ],
     )
@@ -339,19 +407,31 @@ def profile_record(profile: Profile) -> dict[str, Any]:
     for name, activity in profile.activities.by_mechanism.items():
         low, high = activity.interval(MASS)
         mechanisms[name] = {
-            "activity": activity.mean if activity.origin == "measured" else None, "low": low, "high": high, "presence": activity.presence,
-            "extent_alpha": activity.alpha, "extent_beta": activity.beta, "origin": activity.origin,
-            "evidence": [
-                {k: v for k, v in vars(e).items() if k != "mechanism"} for e in profile.evidence[name]
-            ],
+            "activity": activity.mean if activity.origin == "measured" else None,
+            "low": low,
+            "high": high,
+            "presence": activity.presence,
+            "extent_alpha": activity.alpha,
+            "extent_beta": activity.beta,
+            "origin": activity.origin,
+            "evidence": [{k: v for k, v in vars(e).items() if k != "mechanism"} for e in profile.evidence[name]],
         }
     clinical = {k: v for k, v in profile.patient.clinical.items() if not k.startswith("x_")}
     return {
-        "tumor": profile.tumor, "patient": profile.patient.patient, "clinical": clinical, "phenotype": profile.phenotype,
-        "p_inflamed": profile.p_inflamed, "p_excluded": profile.p_excluded, "p_desert": profile.p_desert,
-        "inflamed_score": profile.inflamed_score, "broken_step": profile.broken_step,
-        "barriers": {str(s): vars(b) for s, b in profile.barriers.items()}, "icb_response": vars(profile.icb), "mechanisms": mechanisms,
-        "missing": list(profile.missing), "notes": list(profile.notes),
+        "tumor": profile.tumor,
+        "patient": profile.patient.patient,
+        "clinical": clinical,
+        "phenotype": profile.phenotype,
+        "p_inflamed": profile.p_inflamed,
+        "p_excluded": profile.p_excluded,
+        "p_desert": profile.p_desert,
+        "inflamed_score": profile.inflamed_score,
+        "broken_step": profile.broken_step,
+        "barriers": {str(s): vars(b) for s, b in profile.barriers.items()},
+        "icb_response": vars(profile.icb),
+        "mechanisms": mechanisms,
+        "missing": list(profile.missing),
+        "notes": list(profile.notes),
     }
 
 
@@ -365,7 +445,10 @@ def write_profiles(profiles: Sequence[Profile], out_dir: Path | str, manifest: M
     write_results(
         Path(out_dir),
         {
-            "activities.tsv": activities_table(profiles), "intervals.tsv": intervals_table(profiles), "summary.tsv": summary_table(profiles),
-            "profile.json": record, "manifest.json": {**manifest, "reference_digest": reference.digest},
+            "activities.tsv": activities_table(profiles),
+            "intervals.tsv": intervals_table(profiles),
+            "summary.tsv": summary_table(profiles),
+            "profile.json": record,
+            "manifest.json": {**manifest, "reference_digest": reference.digest},
         },
     )

@@ -1,9 +1,9 @@
 """The frozen reference against which every sample is scored.
 
 ``data/reference.npz`` holds derived quantities only: per gene a location, a scale and loadings on a few factors; per
-biomarker a center, spread, quantiles and its regression on the inflamed score; and the coefficients of two small models.
-``scripts/build_reference.py`` rebuilds it from public cohorts. A biomarker that the file does not hold, or whose genes changed
-since, is standardized from the factor model, so a new record is scored without a rebuild.
+biomarker a center, spread, quantiles and its regression on the inflamed score; and the coefficients of two small
+models. ``scripts/build_reference.py`` rebuilds it from public cohorts. A biomarker that the file does not hold, or
+whose genes changed since, is standardized from the factor model, so a new record is scored without a rebuild.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class ScoreReference:
         slope: regression of the standardized score on the standardized inflamed score (within cohorts).
         residual: standard deviation of what is left after that adjustment (within plus between cohorts).
         quantiles: of the standardized (and adjusted) score at `QUANTILES`, or None when from the factor model.
-        tumor_offset: tumor type to its mean on the standardized (and adjusted) scale, shrunk towards zero where few cohorts
-            speak; a type that is not in the reference has none.
+        tumor_offset: tumor type to its mean on the standardized (and adjusted) scale, shrunk towards zero where few
+            cohorts speak; a type that is not in the reference has none.
         within: standard deviation around these means.
     """
 
@@ -77,8 +77,9 @@ class Reference:
         location, scale: of normalized log2 expression; `scale` is total, within plus between cohorts.
         stable, stable_log2: positions and levels of the genes that carry normalization.
         loadings: (gene, factor) on unit-variance genes.
-        protocol_origin, protocol_slopes, protocol_weight: level at the origin and response (axis, gene) to RNA integrity and library preparation, and the weight with
-            which marker genes (outside all biomarkers) tell where a sample lies on that axis.
+        protocol_origin, protocol_slopes, protocol_weight: level at the origin and response (axis, gene) to RNA
+            integrity and library preparation, and the weight with which marker genes (outside all biomarkers) tell
+            where a sample lies on that axis.
         scores: references of scores by `gene_key`, and of the profile's own panels by name.
         phenotype, icb: coefficients of the two small models.
         cohort_tumors: share of each tumor type in the reference.
@@ -116,7 +117,9 @@ class Reference:
         factor_a = sum((w * self.loadings[i] for i, w in weights_a.items()), np.zeros(self.loadings.shape[1]))
         factor_b = sum((w * self.loadings[i] for i, w in weights_b.items()), np.zeros(self.loadings.shape[1]))
         own = sum(
-            w * weights_b[i] * max(0.0, 1.0 - float(self.loadings[i] @ self.loadings[i])) for i, w in weights_a.items() if i in weights_b
+            w * weights_b[i] * max(0.0, 1.0 - float(self.loadings[i] @ self.loadings[i]))
+            for i, w in weights_a.items()
+            if i in weights_b
         )
         return float(factor_a @ factor_b) + float(own)
 
@@ -127,7 +130,9 @@ class Reference:
 
     def score_reference(self, biomarker: Biomarker) -> ScoreReference:
         """Stored reference of a biomarker if its genes are unchanged, else that of the factor model."""
-        stored = self.scores.get(gene_key(biomarker.method, biomarker.genes, biomarker.genes_down, biomarker.adjust_for))
+        stored = self.scores.get(
+            gene_key(biomarker.method, biomarker.genes, biomarker.genes_down, biomarker.adjust_for)
+        )
         if stored is not None:
             return stored
         mine = (self.positions(biomarker.genes), self.positions(biomarker.genes_down))
@@ -135,7 +140,9 @@ class Reference:
         inflamed = (self.positions(panels()["inflamed"]), np.array([], dtype=np.intp))
         slope = self.correlation(mine, inflamed) if biomarker.adjust_for == "inflamed" and variance > 0 else 0.0
         slope = float(np.clip(slope, -0.95, 0.95))
-        return ScoreReference(0.0, float(np.sqrt(max(variance, 1e-6))), slope, float(np.sqrt(1.0 - slope * slope)), None)
+        return ScoreReference(
+            0.0, float(np.sqrt(max(variance, 1e-6))), slope, float(np.sqrt(1.0 - slope * slope)), None
+        )
 
     @property
     def digest(self) -> str:
@@ -165,19 +172,29 @@ def pack(reference: Reference) -> dict[str, np.ndarray]:
     """Arrays of a reference in the compact form in which they are stored."""
     peak = np.maximum(np.abs(reference.loadings).max(axis=0), 1e-9)
     meta = {
-        "scores": {k: [s.center, s.sd, s.slope, s.residual, s.within, s.tumor_offset] for k, s in reference.scores.items()},
-        "phenotype": reference.phenotype, "icb": reference.icb, "cohort_tumors": reference.cohort_tumors,
+        "scores": {
+            k: [s.center, s.sd, s.slope, s.residual, s.within, s.tumor_offset] for k, s in reference.scores.items()
+        },
+        "phenotype": reference.phenotype,
+        "icb": reference.icb,
+        "cohort_tumors": reference.cohort_tumors,
         "provenance": reference.provenance,
     }
     quantiles = [reference.scores[key].quantiles for key in sorted(reference.scores)]
     return {
         "genes": np.frombuffer("\n".join(reference.genes).encode(), dtype=np.uint8),
-        "location": np.round(reference.location, 2).astype(np.float16), "scale": np.round(reference.scale, 2).astype(np.float16),
-        "stable": reference.stable.astype(np.int32), "stable_log2": reference.stable_log2.astype(np.float32),
-        "loadings": np.round(reference.loadings / peak * 127).astype(np.int8), "loading_peak": peak,
+        "location": np.round(reference.location, 2).astype(np.float16),
+        "scale": np.round(reference.scale, 2).astype(np.float16),
+        "stable": reference.stable.astype(np.int32),
+        "stable_log2": reference.stable_log2.astype(np.float32),
+        "loadings": np.round(reference.loadings / peak * 127).astype(np.int8),
+        "loading_peak": peak,
         "protocol_origin": np.round(reference.protocol_origin, 2).astype(np.float16),
-        "protocol_slopes": np.round(reference.protocol_slopes, 2).astype(np.float16), "protocol_weight": reference.protocol_weight.astype(np.float16),
-        "quantiles": np.array([q if q is not None else np.full(len(QUANTILES), np.nan) for q in quantiles], dtype=np.float32),
+        "protocol_slopes": np.round(reference.protocol_slopes, 2).astype(np.float16),
+        "protocol_weight": reference.protocol_weight.astype(np.float16),
+        "quantiles": np.array(
+            [q if q is not None else np.full(len(QUANTILES), np.nan) for q in quantiles], dtype=np.float32
+        ),
         "meta": np.frombuffer(json.dumps(meta, sort_keys=True).encode(), dtype=np.uint8),
     }
 
@@ -187,16 +204,26 @@ def unpack(arrays: dict[str, np.ndarray]) -> Reference:
     meta = json.loads(arrays["meta"].tobytes())
     # Keys were sorted when written; quantile rows follow that order.
     scores = {
-        key: ScoreReference(*values[:4], None if np.isnan(q).any() else q.astype(float), tumor_offset=values[5], within=values[4])
+        key: ScoreReference(
+            *values[:4], None if np.isnan(q).any() else q.astype(float), tumor_offset=values[5], within=values[4]
+        )
         for (key, values), q in zip(sorted(meta["scores"].items()), arrays["quantiles"], strict=True)
     }
     return Reference(
-        genes=tuple(arrays["genes"].tobytes().decode().split("\n")), location=arrays["location"].astype(float),
-        scale=arrays["scale"].astype(float), stable=arrays["stable"].astype(np.intp), stable_log2=arrays["stable_log2"].astype(float),
+        genes=tuple(arrays["genes"].tobytes().decode().split("\n")),
+        location=arrays["location"].astype(float),
+        scale=arrays["scale"].astype(float),
+        stable=arrays["stable"].astype(np.intp),
+        stable_log2=arrays["stable_log2"].astype(float),
         loadings=arrays["loadings"].astype(float) / 127 * arrays["loading_peak"],
         protocol_origin=arrays["protocol_origin"].astype(float),
-        protocol_slopes=arrays["protocol_slopes"].astype(float), protocol_weight=arrays["protocol_weight"].astype(float), scores=scores, phenotype=meta["phenotype"],
-        icb=meta["icb"], cohort_tumors=meta["cohort_tumors"], provenance=meta["provenance"],
+        protocol_slopes=arrays["protocol_slopes"].astype(float),
+        protocol_weight=arrays["protocol_weight"].astype(float),
+        scores=scores,
+        phenotype=meta["phenotype"],
+        icb=meta["icb"],
+        cohort_tumors=meta["cohort_tumors"],
+        provenance=meta["provenance"],
     )
 
 

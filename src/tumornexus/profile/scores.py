@@ -1,7 +1,7 @@
 """Scores of one sample by itself: housekeeping-normalized contrasts and closed-form single-sample enrichment.
 
-Nothing here sees a second sample. Genes come in the fixed order of the reference universe, so neither the order of a file
-nor genes outside the universe can change a result, down to the last bit.
+Nothing here sees a second sample. Genes come in the fixed order of the reference universe, so neither the order of a
+file nor genes outside the universe can change a result, down to the last bit.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import numpy as np
 
 FEWEST_STABLE_GENES = 15  # below this the median offset of a sample is noisier than the biology it should reveal
 PROTOCOL_LIMIT = 3.0
-Z_LIMIT = 5.0  # one gene beyond five reference standard deviations is an artifact or an outlier clone, not more evidence
+Z_LIMIT = (
+    5.0  # one gene beyond five reference standard deviations is an artifact or an outlier clone, not more evidence
+)
 
 
 def ssgsea_ranks(values: np.ndarray, alpha: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
     """Prepare one sample for single-sample enrichment: walk positions and rank weights, each of shape (gene,).
 
-    Ties get the average rank truncated to an integer and are walked in the order given, as R GSVA does. Position 1 is the
-    highest value. The weight of a gene is its rank to the power `alpha`.
+    Ties get the average rank truncated to an integer and are walked in the order given, as R GSVA does. Position 1 is
+    the highest value. The weight of a gene is its rank to the power `alpha`.
     """
     n = len(values)
     order = np.argsort(values, kind="stable")
@@ -49,11 +51,12 @@ def ssgsea(values: np.ndarray, members: np.ndarray, alpha: float = 0.25) -> floa
     """How far a gene set lies towards the highly expressed end of one sample (Barbie et al. 2009).
 
     The sum over all positions of the difference between two cumulative distributions, that of set genes weighted by
-    rank^alpha and that of the other genes. A gene at position p contributes to n - p + 1 of the sums, which gives the closed
+    rank^alpha and that of the other genes. A gene at position p contributes to n - p + 1 of the sums, which gives the
+    closed
     form: sum_S w (n - p + 1) / sum_S w - (n (n + 1) / 2 - sum_S (n - p + 1)) / (n - k).
 
-    `values` (gene,) without NaN, `members` indices of the set. Not divided by the range over a cohort: that would make a
-    sample's score depend on the others. Agrees with R GSVA 1.46 (ssgsea.norm = FALSE) to 1e-9.
+    `values` (gene,) without NaN, `members` indices of the set. Not divided by the range over a cohort: that would
+    make a sample's score depend on the others. Agrees with R GSVA 1.46 (ssgsea.norm = FALSE) to 1e-9.
     """
     position, weight = ssgsea_ranks(np.ascontiguousarray(values, dtype=float), alpha)
     return ssgsea_from_ranks(position, weight, np.asarray(members))
@@ -77,8 +80,8 @@ def protocol_coordinates(log2: np.ndarray, location: np.ndarray, slopes: np.ndar
     """Where a sample lies on the axes of RNA integrity and library preparation, shape (axis,), in reference units.
 
     Weighted least squares of the distances of marker genes on their frozen slopes (axis, gene), with a standard normal
-    prior that keeps a panel with few markers near zero: t = (1 + B W B')^-1 B W (x - location). `weight` is zero outside the
-    markers. Limited to +-3, beyond which the linear correction is an extrapolation.
+    prior that keeps a panel with few markers near zero: t = (1 + B W B')^-1 B W (x - location). `weight` is zero
+    outside the markers. Limited to +-3, beyond which the linear correction is an extrapolation.
     """
     used = np.isfinite(log2) & (weight > 0.0)
     b, w = slopes[:, used], weight[used]

@@ -52,11 +52,15 @@ def why_sentence(view: View) -> str:
     parts[0] = f"{_in_prose(top.name)} (activity {words.activity(top.mean)}, 90% interval {top.low:.2f}–{top.high:.2f})"
     broken = next((b for b in view.barriers if b.broken and b.measured), None)
     step = (
-        f"; the cycle is most closed at step {broken.step}, {broken.name.lower()} "
+        f"; the cycle is broken at step {broken.step}, {broken.name.lower()} "
         f"({broken.mean:.2f}, {broken.low:.2f}–{broken.high:.2f})"
         if broken
         else ""
     )
+    if broken is not None:
+        close = [str(b.step) for b in view.barriers if b.measured and not b.broken and b.mean >= broken.mean - 0.05]
+        plural = "s" if len(close) > 1 else ""
+        step += f", with step{plural} {words.listed(close)} about as closed" if close else ""
     more = len(causes) - len(shown)
     said = words.listed([*parts, f"{more} more"] if more > 0 else parts)
     return f"The tumor is consistent with {said}{step}{tail}."
@@ -79,7 +83,7 @@ def what_sentence(view: View) -> str:
         if view.node_quantity == "volume"
         else "would change the simulated response probability"
     )
-    span = f" at {view.horizon_months:.0f} months" if view.horizon_months and view.node_quantity == "volume" else ""
+    span = f" {view.node_span}" if view.node_span else ""
     to = " to " if view.node_quantity == "volume" else " "
     if not first.resolved:
         return (
@@ -107,8 +111,16 @@ def what_sentence(view: View) -> str:
 
 
 def best_regimen(view: View) -> RegimenRow | None:
-    """The highest-ranked regimen that is not the standard, has a probability and is not refuted."""
-    return next((r for r in view.regimens if not r.standard and not r.refuted and r.response is not None), None)
+    """The highest-ranked regimen other than the reference that has a probability and is not refuted."""
+    return next(
+        (r for r in view.regimens if not r.standard and not r.refuted and r.response is not None),
+        None,
+    )
+
+
+def word_for(reference: RegimenRow) -> str:
+    """What the regimen is that others are compared with."""
+    return "a standard of care" if reference.accepted else "the backbone"
 
 
 def then_sentence(view: View) -> str:
@@ -120,29 +132,38 @@ def then_sentence(view: View) -> str:
     extra = f"; of the hypotheses, {hypothesis.short} points toward a smaller tumor" if hypothesis else ""
     if best is None:
         return f"No regimen other than the standard has calibrated evidence behind it{extra}."
+    if standard is not None and standard.rank < best.rank and standard.response is not None:
+        lead = (
+            f"No calibrated combination ranks above {word_for(standard)}, {standard.short}, with a response probability of "
+            f"{words.percent(standard.response)} (90% interval {words.percent_range(standard.low, standard.high)}); "
+            f"next, {best.short} would give {words.percent(best.response)} ({words.percent_range(best.low, best.high)})"
+        )
+    else:
+        lead = ""
     said = (
         f"{best.short} would give a response with probability {words.percent(best.response)} "
         f"(90% interval {words.percent_range(best.low, best.high)})"
     )
     said = f"{said[:1].upper()}{said[1:]}"
+    if best.accepted:
+        said = said.replace(f"{best.short[1:]} would", f"{best.short[1:]}, also a standard, would", 1)
     if standard is None or standard.response is None:
         return f"{said}, {best.tier}; the standard of care was not among the simulated regimens{extra}."
     versus = (
         f" against {words.percent(standard.response)} ({words.percent_range(standard.low, standard.high)}) "
-        f"with {standard.short}, the standard"
+        f"with {standard.short}, {word_for(standard)}"
     )
     sure = ""
     if best.favored is not None:
         word = words.favored(best.favored)
         share = "all" if best.favored > 0.995 else f"{words.percent(best.favored)} of"
-        if word == "not separated":
-            sure = f", and the two courses are not separated (smaller tumor in {share} paired draws"
-        else:
-            sure = f", and is {word} over it (smaller tumor in {share} paired draws"
+        verb = "is not separated from it" if word == "not separated" else f"is {word} over it"
+        verb = verb.replace(" over it", " against it") if "disfavored" in word else verb
+        sure = f", and {verb} (smaller tumor in {share} paired draws"
         sure += f"; {best.tier})"
     else:
         sure = f" ({best.tier})"
-    return f"{said}{versus}{sure}{extra}."
+    return f"{lead or said + versus}{sure}{extra}."
 
 
 def answers(view: View) -> Answers:

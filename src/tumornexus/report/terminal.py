@@ -54,7 +54,7 @@ def _regimens(view: View, n: int) -> Table:
         rows.append(view.standard)
     for r in rows:
         name = Text(r.short, style=TIER_STYLES[r.tier])
-        if r.standard:
+        if r.standard or r.accepted:
             name.append("  standard of care", style="cyan")
         if r.refuted:
             name.append("  refuted by a randomized trial", style="red")

@@ -7,6 +7,7 @@ marks what is missing and decides which words a prediction may use; drawing and 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,16 @@ UNTREATED = ("untreated", "no treatment", "none", "")
 RECIST_RESPONSE = 0.7**3  # volume ratio of a 30 % fall in diameter of a sphere
 RECIST_PROGRESSION = 1.2**3  # volume ratio of a 20 % rise in diameter of a sphere
 FLOOR = 1e-3  # relative volume below which a lesion is not seen on a scan; curves are drawn at this floor
+
+
+INPUT_WORDS = {
+    "expression": "RNA expression",
+    "mutation": "tumor sequencing",
+    "copy_number": "copy number",
+    "clinical": "clinical or pathology record",
+    "hla": "HLA class I typing",
+    "microbiome": "stool metagenome",
+}
 
 
 @dataclass(frozen=True)
@@ -117,8 +128,10 @@ class RegimenRow:
     evidence: str
     reason: str
     against: str
-    standard: bool
+    standard: bool  # the standard that all others are compared with
+    accepted: bool  # a standard of care in this cancer
     refuted: bool
+    negative_elsewhere: bool  # a randomized trial of it, or of a part of it, was negative in another setting
     favored: float | None  # share of paired draws with a smaller tumor than under the standard
     direction: str  # "smaller", "larger" or "unclear", against the standard
 
@@ -175,7 +188,7 @@ class View:
     nodes: tuple[NodeRow, ...]
     pairs: tuple[NodeRow, ...]
     node_quantity: str  # "volume" (natural log of the tumor volume) or "response" (probability)
-    node_unit: str
+    node_span: str  # when the effect is read off, such as "after one year of treatment"
     regimens: tuple[RegimenRow, ...]
     courses: tuple[Course, ...]
     readouts: tuple[Readout, ...]
@@ -284,7 +297,7 @@ def _evidence(item: Any) -> EvidenceRow:
         missing = f"{len(lost)} of {len(lost) + len(found)} genes: {names}"
     return EvidenceRow(
         biomarker=words.plain(str(get(item, "biomarker", "unnamed"))),
-        input=words.plain(str(get(item, "input", ""))) or "–",
+        input=INPUT_WORDS.get(str(get(item, "input", "")), words.plain(str(get(item, "input", "")))) or "–",
         value=shown,
         percentile="–" if rank is None else f"{rank:.0f}",
         weight="–" if llr is None else words.significant(math.exp(llr)),
@@ -304,7 +317,10 @@ def _mechanisms(profile: Any, knowledge: Any) -> tuple[MechanismRow, ...]:
     for mechanism, act in get(get(profile, "activities"), "by_mechanism", {}).items():
         record = records.get(mechanism)
         low, high = act.interval(0.9)
-        markers = [f"{words.plain(b.id)} ({words.plain(b.input)})" for b in get(record, "biomarker", ())]
+        by_input: dict[str, list[str]] = {}
+        for b in get(record, "biomarker", ()):
+            by_input.setdefault(INPUT_WORDS.get(b.input, words.plain(b.input)), []).append(words.plain(b.id))
+        markers = [f"{kind} ({', '.join(ids)})" for kind, ids in by_input.items()]
         out.append(
             MechanismRow(
                 id=mechanism,
@@ -368,12 +384,14 @@ def _text(value: Any) -> str:
 def _nodes(result: Any, rows: Mapping[str, MechanismRow]) -> tuple[tuple[NodeRow, ...], tuple[NodeRow, ...], str, str]:
     frame = get(result, "nodes")
     if frame is None or not len(frame):
-        return (), (), "volume", "log volume"
+        return (), (), "volume", ""
     attrs = dict(getattr(frame, "attrs", {}))
     words_of_unit = " ".join(str(attrs.get(k, "")) for k in ("quantity", "effect", "unit"))
     if "quantity" in frame:
         words_of_unit += " " + _text(frame["quantity"].iloc[0])
-    quantity = "response" if "response" in words_of_unit else "volume"
+    quantity = "response" if "response" in words_of_unit and "volume" not in words_of_unit else "volume"
+    unit = str(attrs.get("unit", ""))
+    span = unit[unit.index("after ") :] if "after " in unit else ""
     singles, pairs = [], []
     for record in frame.to_dict("records"):
         first, second = _text(record.get("mechanism")), _text(record.get("partner"))
@@ -396,7 +414,7 @@ def _nodes(result: Any, rows: Mapping[str, MechanismRow]) -> tuple[tuple[NodeRow
         )
     sign = -1.0 if quantity == "response" else 1.0
     order = lambda n: (sign * n.effect, n.mechanism, n.partner)  # noqa: E731 (a sort key used twice)
-    return tuple(sorted(singles, key=order)), tuple(sorted(pairs, key=order)), quantity, str(attrs.get("unit", ""))
+    return tuple(sorted(singles, key=order)), tuple(sorted(pairs, key=order)), quantity, span
 
 
 class _Simulated:
@@ -409,10 +427,13 @@ class _Simulated:
         self.day = np.zeros(0)
         self.weight = np.zeros(0)
         self.relative = np.zeros((0, 0, 0))
-        if data is None or "tumor_volume_ml" not in data or data.sizes.get("regimen", 0) == 0:
+        name = next((v for v in ("tumor_volume_ml", "tumor_volume") if data is not None and v in data), None)
+        if name is None or data.sizes.get("regimen", 0) == 0:
             return
-        volume = data["tumor_volume_ml"].transpose("regimen", "draw", "time").to_numpy().astype(float)
-        self.regimens = [str(r) for r in data["regimen"].to_numpy()]
+        volume = data[name].transpose("regimen", "draw", "time").to_numpy().astype(float)
+        self.regimens = [str(r) for r in data["regimen"].to_numpy()] if "regimen" in data.coords else []
+        if len(self.regimens) != volume.shape[0]:
+            self.regimens = [f"regimen {i + 1}" for i in range(volume.shape[0])]
         self.day = data["time"].to_numpy().astype(float)
         weight = (
             np.asarray(data["weight"].to_numpy(), float) if "weight" in data.variables else np.ones(volume.shape[1])
@@ -449,41 +470,78 @@ class _Simulated:
         return float((self.weight * (smaller + 0.5 * level))[good].sum() / self.weight[good].sum())
 
 
-def _standard_index(frame: Any, tumor: Any) -> int | None:
-    """Find the standard of care: a `standard` column, the tumor's record, or the words of the row, in this order."""
+def _accepted(frame: Any, tumor: Any, clinical: Mapping[str, Any]) -> list[bool]:
+    """Which rows are a standard of care: by a `standard` column, the tumor's record, or the words of the row.
+
+    Regimens are compared by their agents, because doses and schedules of one standard come in several forms. A standard
+    that needs a marker (``requires``) counts only where the patient's facts say that the marker is there.
+    """
     records = frame.to_dict("records")
-    if "standard" in frame:
-        for i, record in enumerate(records):
-            if record["standard"] is True or str(record["standard"]).lower() in ("true", "1", "yes"):
-                return i
-    for wanted in get(tumor, "standard_of_care", ()):
-        text = " ".join(str(get(wanted, "regimen", "")).split()).lower()
-        for i, record in enumerate(records):
-            if " ".join(_text(record.get("regimen")).split()).lower() == text:
-                return i
-    for i, record in enumerate(records):
+    wanted = set()
+    for item in get(tumor, "standard_of_care", ()):
+        needs = get(item, "requires")
+        if needs is None or clinical.get(needs) is True:
+            wanted.add(frozenset(words.agents_of(str(get(item, "regimen", "")))))
+    out = []
+    for record in records:
         said = f"{_text(record.get('evidence'))} {_text(record.get('reason'))}".lower()
-        if "standard of care" in said or said.startswith("standard"):
+        stated = str(record.get("standard", "")).lower() in ("true", "1", "yes")
+        stated = stated or _text(record.get("origin")) == "standard of care"
+        out.append(
+            stated or frozenset(words.agents_of(_text(record.get("regimen")))) in wanted or "standard of care" in said
+        )
+    return out
+
+
+def _reference(frame: Any, accepted: Sequence[bool]) -> int | None:
+    """The regimen that others are compared with.
+
+    The row that says so (a `reference` column, or the words "reference of the comparisons" in its reason), else the
+    best-ranked standard of care, else the first agent that stands alone.
+    """
+    for i, record in enumerate(frame.to_dict("records")):
+        stated = str(record.get("reference", "")).lower() in ("true", "1", "yes")
+        if stated or "reference of the comparisons" in _text(record.get("reason")).lower():
             return i
-    for i, record in enumerate(records):
-        if len(words.agents_of(_text(record.get("regimen")))) == 1:
-            return i
-    return None
+    if True in accepted:
+        return list(accepted).index(True)
+    alone = [i for i, r in enumerate(frame["regimen"]) if len(words.agents_of(_text(r))) == 1]
+    return alone[0] if alone else None
 
 
-def is_refuted(against: str, evidence: str = "") -> bool:
-    """Whether a row's own words say that a randomized trial was negative."""
-    said = f"{against} {evidence}".lower()
-    return "refuted" in said or ("randomi" in said and ("negative" in said or "failed" in said or "no benefit" in said))
+def negative_trials(against: str, tumor: str, knowledge: Any) -> tuple[bool, bool]:
+    """Whether a randomized trial refuted a regimen, in this cancer and in another setting, by the row's own words.
+
+    A negative randomized trial of the knowledge base that the row names as such counts here if it was in this cancer
+    and of the combination itself ("was negative"), and elsewhere if not, or if only a part of the regimen failed
+    ("failed"). Free words ("refuted", "randomized ... negative") count here.
+    """
+    here = elsewhere = False
+    for trial in dict(get(knowledge, "trials", {})).values():
+        name = str(get(trial, "name", ""))
+        if not (get(trial, "negative", False) and name and name in against):
+            continue
+        itself = re.search(re.escape(name) + r"(\s*\([^)]*\))? was negative", against) is not None
+        ours = itself and get(trial, "tumor") == tumor and bool(get(trial, "randomized", False))
+        here, elsewhere = here or ours, elsewhere or not ours
+    said = against.lower()
+    if not (here or elsewhere):
+        here = "refuted" in said or ("randomi" in said and any(w in said for w in ("negative", "failed", "no benefit")))
+        here = here and "no randomi" not in said
+    return here, elsewhere
 
 
-def _regimens(result: Any, tumor: Any, simulated: _Simulated) -> tuple[RegimenRow, ...]:
+def _regimens(
+    result: Any, knowledge: Any, tumor_id: str, simulated: _Simulated, clinical: Mapping[str, Any]
+) -> tuple[RegimenRow, ...]:
     frame = get(result, "ranking")
     if frame is None or not len(frame):
         return ()
+    tumor = dict(get(knowledge, "tumors", {})).get(tumor_id)
     texts = [_text(r) for r in frame["regimen"]]
     short = words.short_regimens(texts)
-    standard = _standard_index(frame, tumor)
+    accepted = _accepted(frame, tumor, clinical)
+    standard = _reference(frame, accepted)
     response, low, high = _share(frame, "response"), _share(frame, "response_low"), _share(frame, "response_high")
     ae3 = _share(frame, "ae3")
     out = []
@@ -496,6 +554,7 @@ def _regimens(result: Any, tumor: Any, simulated: _Simulated) -> tuple[RegimenRo
         if share is not None:
             direction = "smaller" if share >= 0.6 else "larger" if share <= 0.4 else "unclear"
         evidence, against = _text(record.get("evidence")), _text(record.get("against"))
+        here, elsewhere = negative_trials(against, tumor_id, knowledge)
         refuted = record.get("refuted")
         cost = finite(record.get("cost_tier"))
         out.append(
@@ -515,7 +574,9 @@ def _regimens(result: Any, tumor: Any, simulated: _Simulated) -> tuple[RegimenRo
                 reason=_text(record.get("reason")),
                 against=against,
                 standard=i == standard,
-                refuted=bool(refuted) if isinstance(refuted, bool | np.bool_) else is_refuted(against, evidence),
+                accepted=accepted[i],
+                refuted=bool(refuted) if isinstance(refuted, bool | np.bool_) else here,
+                negative_elsewhere=elsewhere and not here,
                 favored=share,
                 direction=direction,
             )
@@ -571,37 +632,40 @@ _FACTS = (
     ("tmb_per_mb", "Tumor mutational burden", "mutations/Mb"),
     ("msi_high", "MSI-high", ""),
     ("braf_v600", "BRAF V600", ""),
-    ("pd_l1", "PD-L1", ""),
+    ("pd_l1_percent", "PD-L1", "% of cells"),
+    ("pd_l1_ic", "PD-L1 on immune cells", ""),
+    ("stage", "Stage", ""),
+    ("ecog", "ECOG", ""),
     ("ldh_uln_ratio", "LDH", "× upper limit of normal"),
     ("nlr", "Neutrophil-to-lymphocyte ratio", ""),
     ("albumin_g_dl", "Albumin", "g/dL"),
     ("lesion_sum_mm", "Sum of lesion diameters", "mm"),
+    ("tumor_volume_ml", "Tumor volume", "mL"),
     ("weight_kg", "Weight", "kg"),
+    ("steroids", "Steroids", ""),
+    ("antibiotics_60d", "Antibiotics within 60 days", ""),
+    ("liver_metastases", "Liver metastases", ""),
 )
 
 
 def _plain_number(value: Any) -> str:
-    """Print a clinical fact: a measured number as it was written, up to four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else _scalar_text(value)
+    """Print a clinical fact, a measured number with three significant digits."""
+    return (
+        (f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}") if isinstance(value, float) else _scalar_text(value)
+    )
 
 
 def _facts(patient: Any) -> tuple[tuple[str, str], ...]:
-    """Clinical facts and which files were there; what is absent says so."""
+    """Clinical facts that the model or a reader uses, and which files were there; recorded outcomes stay out."""
     clinical = dict(get(patient, "clinical", {}))
     if get(patient, "patient"):
         clinical.setdefault("patient", patient.patient)
-    known = [k for k, _, _ in _FACTS]
     out = []
     for key, label, unit in _FACTS:
         value = clinical.get(key)
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
             continue
         out.append((label, f"{_plain_number(value)} {unit}".strip()))
-    for key, value in clinical.items():
-        if key in known or not isinstance(value, str | bool | int | float) or value in ("", "nan") or value != value:
-            continue
-        if len(out) < 16:
-            out.append((words.plain(str(key)).replace("braf", "BRAF"), _plain_number(value)))
     for name, label, unit in (
         ("expression", "Expression", "genes"),
         ("mutations", "Mutations", "calls"),
@@ -658,9 +722,10 @@ def build_view(result: Any, knowledge: Any) -> View:
     mechanisms = _mechanisms(profile, knowledge)
     rows = {m.id: m for m in mechanisms}
     names = {**_names(knowledge, "mechanisms"), **{m.id: m.name for m in mechanisms}}
-    nodes, pairs, quantity, unit = _nodes(result, rows)
+    nodes, pairs, quantity, span = _nodes(result, rows)
     simulated = _Simulated(result)
-    regimens = _regimens(result, tumor, simulated)
+    clinical = dict(get(get(profile, "patient"), "clinical", {}))
+    regimens = _regimens(result, knowledge, tumor_id, simulated, clinical)
     ranked = {r.regimen: r for r in regimens}
 
     order = [r.regimen for r in regimens if r.regimen in simulated.regimens]
@@ -699,12 +764,14 @@ def build_view(result: Any, knowledge: Any) -> View:
         icb=icb_view,
         icb_base=finite(get(icb, "base_rate")),
         icb_features=_scalar_text(get(icb, "features", "")),
-        missing=tuple(str(m) for m in get(profile, "missing", ())),
+        missing=tuple(
+            str(m) for m in get(profile, "missing", ()) if not str(m).startswith("mechanism ") and m not in rows
+        ),
         notes=tuple(str(n) for n in get(profile, "notes", ())),
         nodes=nodes,
         pairs=pairs,
         node_quantity=quantity,
-        node_unit=unit,
+        node_span=span or ("" if not simulated.day.size else f"at {simulated.day[-1] / words.DAYS_PER_MONTH:.0f} months"),
         regimens=regimens,
         courses=courses,
         readouts=_readouts(simulated, [(r, label[r], keys[r]) for r in chosen]),

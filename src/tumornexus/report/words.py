@@ -60,7 +60,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Barrier",
         "How far a step of the cancer-immunity cycle is closed, from 0 (open) to 1 (closed): the strongest "
-        "activity among the mechanisms that break it. The broken step is the one most closed.",
+        "activity among the mechanisms that break it. The broken step is the one most closed; of steps about equally closed, the earliest.",
     ),
     (
         "Twin",
@@ -85,9 +85,9 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Favored over the standard",
-        "In paired draws (same virtual patient, same luck) the tumor is smaller than under the standard: clearly "
-        "favored in at least 95% of the weight, favored in at least 80%, leaning in at least 60%, otherwise not "
-        "separated.",
+        "In paired draws (same virtual patient, same luck) the tumor is smaller than under the reference: the "
+        "care or the backbone: clearly favored in at least 95% of the weight, favored in at least 80%, slightly favored in at least "
+        "60%, disfavored in the mirror image, otherwise not separated.",
     ),
     (
         "Refuted",
@@ -232,5 +232,7 @@ def favored(share: float) -> str:
     if share >= 0.80:
         return "favored"
     if share >= 0.60:
-        return "leaning"
-    return "not separated"
+        return "slightly favored"
+    if share > 0.40:
+        return "not separated"
+    return favored(1.0 - share).replace("favored", "disfavored")

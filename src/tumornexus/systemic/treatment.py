@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Treatment:
     spread: np.ndarray  # (slot,) True where a day's amount is given in parts (oral)
     deposits: np.ndarray
     acts: Acts
+
+    def until(self, days: int) -> Treatment:
+        """Return the same treatment cut to the first `days` days."""
+        return replace(self, doses=self.doses[:days], deposits=self.deposits[:days])
 
     def step_doses(self, steps_per_day: int) -> np.ndarray:
         """Return doses a step: (step, slot)."""

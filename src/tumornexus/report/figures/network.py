@@ -32,7 +32,7 @@ def network_figure(view: View) -> Scene:
     edges = [(a, t, s) for a in ids for t, s in rows[a].drives if t in ids and t != a]
     columns: dict[str, list[str]] = {h: [i for i in ids if rows[i].hub == h] for h in HUBS}
     columns["other"] = [i for i in ids if rows[i].hub not in HUBS]
-    columns = {h: c for h, c in columns.items() if c}
+    columns = {h: c for h, c in columns.items() if c or h in HUBS}
     place = {m: (float(k), c) for h, c in columns.items() for k, m in enumerate(c)}
     for _ in range(6):  # barycenter sweeps: each node moves toward the mean height of its neighbors
         for members in columns.values():
@@ -58,6 +58,11 @@ def network_figure(view: View) -> Scene:
         cx = step * (c + 0.5)
         scene.rect(cx - box_w / 2 - 16, 30, box_w + 32, pitch * tallest + 16, fill="#f6f8f9", radius=6)
         scene.text(cx, 20, hub[:1].upper() + hub[1:], size=12.5, bold=True, anchor="middle", fill=MUTED)
+        if not members:
+            scene.text(
+                cx, 30 + (pitch * tallest + 16) / 2, "none active", size=11.5, anchor="middle", fill=MUTED, italic=True
+            )
+            continue
         gap = pitch * tallest / len(members)
         for k, m in enumerate(members):
             at[m] = (cx, top + gap * (k + 0.5) - 8)

@@ -32,7 +32,7 @@ def _axis(
         high = max([1.25] + [math.exp(r.high) for r in rows])
         low, high = max(low * 0.9, 0.01), min(high * 1.1, 20.0)
         ticks = [t for t in (0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0) if low <= t <= high]
-        span = "at the end" if view.horizon_months is None else f"at {view.horizon_months:.0f} months"
+        span = view.node_span or "at the end"
         return (
             Axis(low, high, start, stop, log=True),
             [(t, f"×{t:g}") for t in ticks],

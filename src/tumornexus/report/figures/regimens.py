@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import empty_scene
@@ -15,7 +16,6 @@ DIRECTION = {
     "larger": "direction only: larger tumor",
     "unclear": "direction only: no clear change",
 }
-COST_WORDS = {1: "lowest cost tier", 2: "cost tier 2", 3: "cost tier 3", 4: "highest cost tier"}
 
 
 def tier_fill(tier: str) -> tuple[str, str, str | None]:
@@ -27,22 +27,36 @@ def tier_fill(tier: str) -> tuple[str, str, str | None]:
     return PAPER, NAVY, "2 2"
 
 
-def marker(scene: Scene, x: float, y: float, shape: int, row: RegimenRow, r: float = 7.0, tip: str = "") -> None:
-    """Draw a regimen's mark: shape by cost tier, fill by tier of evidence, ink for the standard of care."""
-    fill, stroke, dash = tier_fill(row.tier)
-    if row.standard:
-        fill, stroke, dash = INK, INK, None
-    look = {"fill": fill, "stroke": stroke, "width": 1.5, "dash": dash, "tip": tip or None, "key": row.key}
-    if shape <= 1:
-        scene.circle(x, y, r, **look)  # type: ignore[arg-type]
-    elif shape == 2:
-        scene.rect(x - r * 0.9, y - r * 0.9, 1.8 * r, 1.8 * r, **look)  # type: ignore[arg-type]
-    elif shape == 3:
+def shape(
+    scene: Scene,
+    x: float,
+    y: float,
+    cost: int,
+    tier: str,
+    *,
+    r: float,
+    black: bool = False,
+    tip: str = "",
+    key: str = "",
+) -> None:
+    """Draw a mark: circle, square, diamond, triangle for cost tiers 1 to 4; fill by tier of evidence."""
+    fill, stroke, dash = (INK, INK, None) if black else tier_fill(tier)
+    look: dict[str, Any] = {"fill": fill, "stroke": stroke, "width": 1.5, "dash": dash, "tip": tip, "key": key}
+    if cost <= 1:
+        scene.circle(x, y, r, **look)
+    elif cost == 2:
+        scene.rect(x - r * 0.9, y - r * 0.9, 1.8 * r, 1.8 * r, **look)
+    elif cost == 3:
         s = r * 1.28
-        scene.poly([(x, y - s), (x + s, y), (x, y + s), (x - s, y)], closed=True, **look)  # type: ignore[arg-type]
+        scene.poly([(x, y - s), (x + s, y), (x, y + s), (x - s, y)], closed=True, **look)
     else:
         s = r * 1.3
-        scene.poly([(x, y - s), (x + s * 0.95, y + s * 0.75), (x - s * 0.95, y + s * 0.75)], closed=True, **look)  # type: ignore[arg-type]
+        scene.poly([(x, y - s), (x + s * 0.95, y + s * 0.75), (x - s * 0.95, y + s * 0.75)], closed=True, **look)
+
+
+def marker(scene: Scene, x: float, y: float, cost: int, row: RegimenRow, r: float = 7.0, tip: str = "") -> None:
+    """Draw the mark of a regimen; the standard that others are compared with is black."""
+    shape(scene, x, y, cost, row.tier, r=r, black=row.standard, tip=tip, key=row.key)
 
 
 def arrow(scene: Scene, x: float, y: float, direction: str, row: RegimenRow, length: float = 34.0) -> None:
@@ -95,9 +109,15 @@ def forest_figure(view: View) -> Scene:
             scene.line(axis(tick), y + 17, axis(tick), y + 34, stroke=RULE, width=0.9)
         if standard is not None and standard.response is not None:
             x = axis(standard.response)
-            scene.line(x, y + 15, x, y + 36, stroke=INK, width=1.2, dash="3 2", tip="Standard of care")
+            scene.line(x, y + 15, x, y + 36, stroke=INK, width=1.2, dash="3 2", tip="Best-ranked standard of care")
         ink = CRIMSON if row.refuted else INK
-        note = "standard of care" if row.standard else "refuted by a randomized trial" if row.refuted else row.tier
+        note = (
+            "standard of care"
+            if row.accepted or row.standard
+            else "refuted by a randomized trial"
+            if row.refuted
+            else row.tier
+        )
         if row.response is None:
             value = ""
         else:
@@ -119,7 +139,9 @@ def forest_figure(view: View) -> Scene:
             if row.low is not None and row.high is not None:
                 scene.line(axis(row.low), y + 26, axis(row.high), y + 26, stroke=color, width=2.2, tip=tip, key=row.key)
             marker(scene, axis(row.response), y + 26, 1, row, r=5.6, tip=tip)
-    scene.text(left, 390, "Probability of objective response, 90% interval; dashed: standard", size=10.5, fill=MUTED)
+    scene.text(
+        left, 390, "Probability of objective response, 90% interval; dashed: best standard", size=10.5, fill=MUTED
+    )
     return scene
 
 
@@ -241,27 +263,7 @@ def pareto_figure(view: View) -> Scene:
     scene.text(x - 8, 20, "cost tier", size=11, fill=MUTED)
     x += 52
     for tier in (1, 2, 3, 4):
-        fake = RegimenRow(
-            0,
-            "",
-            "",
-            "",
-            "class-extrapolated",
-            None,
-            None,
-            None,
-            None,
-            None,
-            tier,
-            "",
-            "",
-            "",
-            False,
-            False,
-            None,
-            "unclear",
-        )
-        marker(scene, x, 16, tier, fake, r=5.0)
+        shape(scene, x, 16, tier, "class-extrapolated", r=5.0)
         scene.text(x + 9, 20, str(tier), size=11, fill=MUTED)
         x += 31
     return scene

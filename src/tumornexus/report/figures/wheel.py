@@ -25,8 +25,8 @@ def wheel_figure(view: View) -> Scene:
         else f"step {b.step} {b.name} not measured"
         for b in view.barriers
     )
-    scene = Scene(452, 404, "fig-wheel", "Cancer-immunity cycle with the barrier at each step", desc)
-    cx, cy, sweep = 222.0, 196.0, 360.0 / 7
+    scene = Scene(468, 404, "fig-wheel", "Cancer-immunity cycle with the barrier at each step", desc)
+    cx, cy, sweep = 234.0, 196.0, 360.0 / 7
 
     for barrier in view.barriers:
         middle = (barrier.step - 1) * sweep
@@ -72,7 +72,7 @@ def wheel_figure(view: View) -> Scene:
         side = math.sin(math.radians(middle))
         anchor = "middle" if abs(side) < 0.3 else "start" if side > 0 else "end"
         if abs(side) >= 0.3:
-            x, _ = _place(cx, cy, 143.0, middle)
+            x, _ = _place(cx, cy, 150.0 + (7.0 if barrier.broken else 0.0), middle)
         if abs(side) >= 0.9:
             x += 2 * (1 if side > 0 else -1)
         ink = CRIMSON if barrier.broken else INK
@@ -117,15 +117,15 @@ def wheel_figure(view: View) -> Scene:
         scene.text(cx, cy + 11, f"probability {p:.2f}", size=9.5, anchor="middle", fill=MUTED)
 
     y = 396.0
-    scene.text(24, y, "Barrier: open 0", size=10.5, fill=MUTED)
+    scene.text(36, y, "Barrier: open 0", size=10.5, fill=MUTED)
     for i in range(12):
-        scene.rect(104 + 7 * i, y - 9, 7.4, 10, fill=barrier_color((i + 0.5) / 12))
-    scene.text(193, y, "1 closed", size=10.5, fill=MUTED)
-    scene.line(244, y - 4, 262, y - 4, width=1.5)
-    scene.text(267, y, "90% interval", size=10.5, fill=MUTED)
+        scene.rect(116 + 7 * i, y - 9, 7.4, 10, fill=barrier_color((i + 0.5) / 12))
+    scene.text(205, y, "1 closed", size=10.5, fill=MUTED)
+    scene.line(256, y - 4, 274, y - 4, width=1.5)
+    scene.text(279, y, "90% interval", size=10.5, fill=MUTED)
     if any(n.resolved for n in view.nodes[:5]):
-        scene.badge(350, y - 4, "1", fill=MUTED, r=6.5)
-        scene.text(361, y, "dominant node", size=10.5, fill=MUTED)
+        scene.badge(362, y - 4, "1", fill=MUTED, r=6.5)
+        scene.text(373, y, "dominant node", size=10.5, fill=MUTED)
     return scene
 
 

@@ -238,6 +238,7 @@ def treat(
     assignment: np.ndarray,
     *,
     steps_per_day: int = 1,
+    keep: Sequence[str] = OBSERVABLES,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Treat an ensemble and return its trajectories.
@@ -262,10 +263,11 @@ def treat(
             _, seen, plasma, status = jax.device_get(
                 fn(values[index], _take(state, index), _take(acts, which), doses[which], deposits[which])
             )
-            keep = min(CHUNK, n - start)
-            parts.append((jax.tree.map(lambda x, k=keep: x[:k].astype(np.float32), seen), plasma[:keep], status[:keep]))
+            m = min(CHUNK, n - start)
+            kept = {name: seen[name][:m].astype(np.float32) for name in keep}
+            parts.append((kept, plasma[:m], status[:m]))
             if progress:
-                progress(keep)
+                progress(m)
     seen, plasma, status = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
     days = np.arange(next(iter(seen.values())).shape[1]) * SAVE_EVERY_DAYS
     failed = status != 0

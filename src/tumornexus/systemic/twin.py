@@ -20,7 +20,7 @@ from tumornexus.activities import Activities, named_generator
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Effect, Tumor
-from tumornexus.systemic.simulate import STATUS, grow
+from tumornexus.systemic.solver import STATUS, grow
 from tumornexus.systemic.state import CLONES, State, densities
 
 CANDIDATES_PER_DRAW = 4

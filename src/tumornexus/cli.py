@@ -1,0 +1,335 @@
+"""The command line. Imports happen inside commands, so that help and errors come at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tumornexus.errors import NexusError
+
+app = typer.Typer(
+    name="tumornexus",
+    help="Which resistance mechanisms matter in this tumor, and what rational combinations would do. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Public cohorts: list them or fetch them from their public address.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it does not exist.")]
+Sample = Annotated[str | None, typer.Option("--sample", help="Sample id when PATIENT is a cohort folder.")]
+Regimens = Annotated[
+    list[str] | None, typer.Option("--regimen", help='Regimen to simulate, such as "nivolumab 240 mg q2w"; may be repeated.')
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random streams.")]
+Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False) -> None:
+    if version:
+        from tumornexus import __version__
+
+        typer.echo(f"tumornexus {__version__}")
+        raise typer.Exit
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error; nothing where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=total or None)
+        yield lambda done: progress.advance(task, done)
+
+
+def _keep_compiled() -> None:
+    """Keep compiled simulations in the user's cache folder, so that a second start takes seconds."""
+    import os
+
+    import jax
+    import platformdirs
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("tumornexus") + "/compiled")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@app.command("run")
+def run_command(
+    patient: Annotated[Path, typer.Argument(help="Folder with patient.toml, or a cohort folder with --sample.")],
+    out: Out,
+    sample: Sample = None,
+    regimen: Regimens = None,
+    seed: Seed = 0,
+    draws: Draws = 64,
+) -> None:
+    """Take one patient from files to a report: profile, twin, dominant nodes, ranked combinations."""
+    _keep_compiled()
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.pipeline import run
+    from tumornexus.report.terminal import print_summary
+
+    result = run(
+        patient, sample=sample, out=out, regimens=regimen or (), n_draws=draws, seed=seed, call=sys.argv, progress=_bar
+    )
+    print_summary(result, knowledge=load_knowledge())
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command("design")
+def design_command(
+    patient: Annotated[Path, typer.Argument(help="Folder with patient.toml, or a cohort folder with --sample.")],
+    out: Out,
+    sample: Sample = None,
+    regimen: Regimens = None,
+    seed: Seed = 0,
+    draws: Draws = 64,
+) -> None:
+    """Find dominant nodes and rank combinations: nodes.tsv and ranking.tsv without the report."""
+    _keep_compiled()
+    from tumornexus.io.write import write_results
+    from tumornexus.pipeline import run
+
+    result = run(patient, sample=sample, regimens=regimen or (), n_draws=draws, seed=seed, call=sys.argv, progress=_bar)
+    write_results(
+        out,
+        {
+            "nodes.tsv": result.nodes,
+            "ranking.tsv": result.ranking.drop(columns=["score"]),
+            "manifest.json": result.manifest,
+        },
+    )
+    typer.echo(f"{len(result.ranking)} regimens ranked in {out / 'ranking.tsv'}")
+
+
+@app.command("profile")
+def profile_command(
+    patient: Annotated[Path, typer.Argument(help="Patient folder or cohort folder.")],
+    out: Out,
+    sample: Sample = None,
+    regimen: Regimens = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Add the twin's simulated response.")] = False,
+    seed: Seed = 0,
+    draws: Draws = 64,
+) -> None:
+    """Measure: resistance profile of one patient or of every sample of a cohort."""
+    from tumornexus.io import read_cohort, read_patient
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.regimen import parse_regimen
+    from tumornexus.profile import profile_cohort, profile_patient, write_profiles
+    from tumornexus.provenance import manifest
+
+    knowledge = load_knowledge()
+    parsed = [parse_regimen(text, knowledge) for text in regimen or ()]
+    if sample is not None or (patient / "patient.toml").is_file():
+        profiles = [profile_patient(read_patient(patient, sample), knowledge)]
+    else:
+        cohort = read_cohort(patient)
+        with _bar("profiling", len(cohort)) as tick:
+            profiles = profile_cohort(cohort, knowledge, progress=lambda done, total: tick(1))
+    extra = None
+    if simulate or parsed:
+        extra = _twin_responses(profiles, parsed, knowledge, seed, draws)
+    write_profiles(profiles, out, manifest(sys.argv, seed, knowledge.digest), **({"twin": extra} if extra else {}))
+    typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
+
+
+def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed: int, draws: int) -> list[Any]:
+    _keep_compiled()
+    from tumornexus.design.candidates import backbone_drug
+    from tumornexus.knowledge.regimen import parse_regimen
+    from tumornexus.pipeline import twin_of, twin_response
+
+    rows = []
+    with _bar("simulating", len(profiles)) as tick:
+        for profile in profiles:
+            usual = backbone_drug(knowledge, knowledge.tumors[profile.tumor]).usual
+            regimen = parsed[0] if parsed else parse_regimen(usual, knowledge)
+            rows.append(twin_response(twin_of(profile, knowledge, n_draws=draws, seed=seed), regimen, knowledge))
+            tick(1)
+    return rows
+
+
+@app.command("explain")
+def explain_command(name: Annotated[str, typer.Argument(help="Id or alias of anything in the catalogue.")]) -> None:
+    """Tell what the catalogue knows of a mechanism, therapy, drug, tumor type, trial or parameter."""
+    from rich.console import Console
+
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.explain import explain
+
+    told = explain(load_knowledge(), name)
+    console = Console(soft_wrap=False, highlight=False)
+    console.print(told.title, style="bold", markup=False)
+    console.print(f"{told.kind} {told.id}\n", style="dim", markup=False)
+    for paragraph in told.paragraphs:
+        console.print(paragraph + "\n", markup=False)
+    if told.warnings:
+        console.print("What speaks against it", style="bold")
+        for warning in told.warnings:
+            console.print(f"- {warning}", markup=False)
+        console.print()
+    for table in told.tables:
+        console.print(_rich_table(table))
+    if told.references:
+        console.print("References", style="bold")
+        for key, text in told.references:
+            console.print(f"{key}: {text}", markup=False)
+
+
+def _rich_table(table: Any) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    out = Table(title=escape(table.title), title_justify="left")
+    for column in table.columns:
+        out.add_column(escape(column), overflow="fold")
+    for row in table.rows:
+        out.add_row(*(escape(cell) for cell in row))
+    return out
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(help="ici")] = "ici", second: Annotated[str, typer.Argument(help="car-t")] = "car-t"
+) -> None:
+    """Compare resistance to checkpoint inhibitors with resistance to CAR-T cells."""
+    from rich.console import Console
+
+    from tumornexus.errors import InputError
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.explain import compare_modalities
+
+    known = {"ici": "ici", "checkpoint": "ici", "car-t": "car-t", "cart": "car-t", "car_t": "car-t"}
+    for word in (first, second):
+        if word.lower() not in known:
+            raise InputError("unknown modality", field="compare", value=word, valid="ici, car-t")
+    if known[first.lower()] == known[second.lower()]:
+        raise InputError("nothing to compare", field="compare", value=f"{first} {second}", valid="ici car-t")
+    Console().print(_rich_table(compare_modalities(load_knowledge())))
+
+
+@app.command("check")
+def check_command(
+    knowledge_dir: Annotated[Path | None, typer.Option("--knowledge", help="Another knowledge folder.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and warnings.")] = False,
+) -> None:
+    """Check the knowledge base: form, then meaning; count sourced and assumed values."""
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.check import check_meaning, count_origins
+    from tumornexus.knowledge.load import form_problems
+
+    problems = form_problems(knowledge_dir)
+    if problems:
+        for problem in problems:
+            typer.echo(f"error: {problem}")
+        raise typer.Exit(2)
+    knowledge = load_knowledge(knowledge_dir)
+    findings = check_meaning(knowledge, read_by_model=_names_in_laws(set(knowledge.parameters)), observables=_observables())
+    for finding in findings:
+        if finding.severity != "info" or not quiet:
+            typer.echo(str(finding))
+    for kind, counts in count_origins(knowledge).items():
+        typer.echo(f"{kind}: " + ", ".join(f"{number} {word}" for word, number in counts.items()))
+    statuses = [p.status for p in knowledge.parameters.values()]
+    typer.echo("parameter status: " + ", ".join(f"{statuses.count(s)} {s}" for s in ("measured", "calibrated", "assumed")))
+    errors = sum(f.severity == "error" for f in findings)
+    warnings = sum(f.severity == "warning" for f in findings)
+    typer.echo(f"{errors} errors, {warnings} warnings, digest {knowledge.digest}")
+    if errors or (strict and warnings):
+        raise typer.Exit(1)
+
+
+def _law_sources() -> str:
+    from importlib import resources
+
+    text = []
+    for layer in ("biology", "systemic"):
+        folder = resources.files("tumornexus").joinpath(layer)
+        text += [f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".py")]
+    return "\n".join(text)
+
+
+def _names_in_laws(parameters: set[str]) -> set[str]:
+    """Return the parameters that rate laws name, read from their source text so that `check` needs no simulator."""
+    import re
+
+    return parameters & set(re.findall(r"\b(?:p|now)\.([a-z][a-z0-9_]*)", _law_sources()))
+
+
+def _observables() -> set[str]:
+    import re
+
+    block = re.search(r"OBSERVABLES = \((.*?)\)", _law_sources(), re.DOTALL)
+    return set(re.findall(r'"([a-z0-9_]+)"', block.group(1))) if block else set()
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List public cohorts: what they are, licence, whether a verified copy is here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tumornexus.io import datasets
+
+    rows = datasets.table()
+    table = Table()
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    console = Console()
+    console.print(table)
+    for folder in datasets.local_cohorts():
+        console.print(f"local cohort: {folder}", markup=False)
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="Name of a data set, see `data list`.")]) -> None:
+    """Fetch a public data set and verify its hash."""
+    from tumornexus.io import datasets
+
+    typer.echo(str(datasets.fetch(name)))
+
+
+def main() -> None:
+    """Run the command line: input errors become one message and exit code 2, Ctrl-C stops with 130."""
+    try:
+        app(standalone_mode=False)
+    except NexusError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.exceptions.Exit):
+            sys.exit(error.exit_code)
+        if isinstance(error, click.ClickException):
+            error.show()
+            sys.exit(2)
+        raise
+
+
+if __name__ == "__main__":
+    main()

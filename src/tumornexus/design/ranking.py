@@ -1,0 +1,234 @@
+"""Rank regimens by what the twin does under them, and say for each why it is there and what speaks against it.
+
+Order: regimens whose parts have been compared with trials come first, mechanistic hypotheses after them; within each
+group by a score with stated weights. The Pareto front over benefit, toxicity and cost is marked, so that a reader with
+other weights can choose differently.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tumornexus.design.candidates import Candidate
+from tumornexus.knowledge import Knowledge
+from tumornexus.knowledge.records import Arm, Trial
+from tumornexus.systemic.ensemble import simulate
+from tumornexus.systemic.twin import Twin
+from tumornexus.systemic.treatment import prepare
+from tumornexus.trial.endpoints import grade3_percent, median_pfs, recist
+
+TIERS = ("trial-calibrated", "class-extrapolated", "mechanistic hypothesis")
+# One point of response is worth as much as these: half a point of two-year control, a third of a point of grade >= 3
+# toxicity, and one cost tier costs two points. Assumed: no published trade-off covers all four; see `pareto`.
+WEIGHTS = {"response": 1.0, "durable": 0.5, "ae3": -0.33, "cost": -0.02}
+CLOSE_POINTS = 10.0  # a trial arm counts as reproduced when simulated and published response differ by at most this
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """`table`: one row a regimen, best first (columns of ranking.tsv plus `origin`, `pareto`); `trajectories` likewise."""
+
+    table: pd.DataFrame
+    trajectories: xr.Dataset
+
+
+@functools.cache
+def calibration_table() -> tuple[dict[str, object], ...]:
+    """Return the arms on which the model's response was compared with a fitted trial (`scripts/build_calibration.py`)."""
+    text = resources.files("tumornexus.systemic").joinpath("data/calibration.json").read_text("utf-8")
+    return tuple(json.loads(text)["arms"])
+
+
+def classes_of(drugs: Sequence[str], knowledge: Knowledge) -> frozenset[str]:
+    """Return therapy classes of a set of drugs, PD-1 and PD-L1 antibodies as one class."""
+    classes = {t for d in drugs for t in knowledge.drugs[d].therapy}
+    return frozenset("pd1_axis" if c in ("anti_pd1", "anti_pdl1") else c for c in classes)
+
+
+def tier_of(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str, str]:
+    """Return the tier of a combination in a tumor type and the sentence that supports it.
+
+    Trial-calibrated: an arm with these classes in this cancer is reproduced within `CLOSE_POINTS` points of response.
+    Class-extrapolated: each class is part of some reproduced arm. Otherwise a mechanistic hypothesis.
+    """
+    classes = classes_of(drugs, knowledge)
+    reproduced: set[str] = set()
+    missed = ""
+    for arm in calibration_table():
+        known = frozenset(arm["classes"])  # type: ignore[arg-type]
+        published, simulated = float(arm["orr_published"]), float(arm["orr_simulated"])  # type: ignore[arg-type]
+        close = abs(published - simulated) <= CLOSE_POINTS
+        if close:
+            reproduced |= known
+        if known == classes and arm["tumor"] == tumor:
+            told = f"{arm['trial_name']}: published response {published:.0f} %, model {simulated:.0f} %"
+            if close:
+                return TIERS[0], told
+            missed = told
+    if classes <= reproduced:
+        return TIERS[1], missed or "its classes are compared with trials in other settings"
+    return TIERS[2], missed or "not every class in it has been compared with a trial"
+
+
+def _matches(arm: Arm, drugs: frozenset[str], knowledge: Knowledge) -> bool:
+    known = [d for d in arm.drugs if d in knowledge.drugs]
+    return len(known) == len(arm.drugs) > 0 and classes_of(known, knowledge) == classes_of(tuple(drugs), knowledge)
+
+
+def evidence_for(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str, str]:
+    """Return clinical evidence of a combination in words: what trials of these classes found, and refutations."""
+    key = frozenset(drugs)
+    here: list[str] = []
+    elsewhere: list[str] = []
+    against: list[str] = []
+    for trial in knowledge.trials.values():
+        for arm in trial.arm:
+            if arm.control or not _matches(arm, key, knowledge):
+                continue
+            told = _told(trial, arm)
+            (here if (arm.tumor or trial.tumor) == tumor else elsewhere).append(told)
+            if trial.negative:
+                against.append(f"{trial.name} ({trial.disease}) was negative")
+    words = "; ".join(dict.fromkeys(here[:2])) or ("elsewhere: " + "; ".join(dict.fromkeys(elsewhere[:2])) if elsewhere else "")
+    return words or "no trial of this combination in the catalogue", "; ".join(dict.fromkeys(against))
+
+
+def _told(trial: Trial, arm: Arm) -> str:
+    parts = []
+    if arm.outcome.orr is not None:
+        parts.append(f"response {arm.outcome.orr:g} %")
+    if arm.outcome.pfs_hr is not None and not arm.control:
+        parts.append(f"PFS hazard ratio {arm.outcome.pfs_hr:g}")
+    return f"{trial.name}{' (randomized)' if trial.randomized else ''}" + (": " + ", ".join(parts) if parts else "")
+
+
+def _class_conflicts(drugs: Sequence[str], knowledge: Knowledge) -> list[str]:
+    told = []
+    for drug in drugs:
+        for therapy in knowledge.drugs[drug].therapy:
+            record = knowledge.therapies[therapy]
+            for conflict in record.claim_conflict:
+                negative = [knowledge.trials[t] for t in conflict.trials if t in knowledge.trials and knowledge.trials[t].negative]
+                if negative:
+                    names = ", ".join(dict.fromkeys(t.name for t in negative))
+                    told.append(f"{record.name}: {names} failed")
+    return list(dict.fromkeys(told))
+
+
+def wilson(successes: float, n_effective: float) -> tuple[float, float]:
+    """Return the 90 % Wilson interval of a proportion from an effective number of draws."""
+    z, p = 1.645, successes
+    middle = (p + z * z / (2 * n_effective)) / (1 + z * z / n_effective)
+    half = z / (1 + z * z / n_effective) * np.sqrt(p * (1 - p) / n_effective + z * z / (4 * n_effective**2))
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def rank_combinations(
+    twin: Twin,
+    knowledge: Knowledge,
+    candidates: Sequence[Candidate],
+    nodes: pd.DataFrame,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Ranking:
+    """Simulate every candidate on the twin for two years and rank them.
+
+    Response is the weighted share of draws with RECIST CR or PR; its interval reflects the finite ensemble. Hypotheses
+    carry no probability (empty cells) but a reason that names the simulated direction against the backbone.
+    """
+    treatments = [prepare(c.regimen, knowledge, twin.names) for c in candidates]
+    data = simulate(twin, treatments, progress=progress)
+    volume, days = data["tumor_volume"].values, data["time"].values
+    weights, n_eff = twin.weights, twin.n_effective
+    backbone = next((i for i, c in enumerate(candidates) if len(c.regimen.drugs) == 1 and c.origin != "requested"), 0)
+    log_end = np.log(np.maximum(np.nan_to_num(volume[:, :, -1], nan=np.inf), 0.01))
+    effect = {(r.mechanism, r.partner): r.effect for r in nodes.itertuples()}
+    rows = []
+    for i, candidate in enumerate(candidates):
+        drugs = candidate.regimen.drugs
+        result = recist(volume[i], days)
+        response = float(np.sum(weights[result.objective]))
+        durable = float(np.sum(weights[~result.progressed]))
+        low, high = wilson(response, n_eff)
+        tier, support = tier_of(drugs, twin.tumor, knowledge)
+        words, against = evidence_for(drugs, twin.tumor, knowledge)
+        ae3, _, _ = grade3_percent(drugs, knowledge)
+        cost = max(knowledge.drugs[d].cost_tier for d in drugs)
+        smaller = float(np.sum(weights[log_end[i] < log_end[backbone] - 0.05]))
+        larger = float(np.sum(weights[log_end[i] > log_end[backbone] + 0.05]))
+        rows.append(
+            {
+                "regimen": candidate.regimen.text,
+                "tier": tier,
+                "response": response,
+                "response_low": low,
+                "response_high": high,
+                "pfs_months": median_pfs(result, weights),
+                "ae3": ae3,
+                "cost_tier": cost,
+                "evidence": f"{words}. {support}",
+                "reason": _reason(candidate, knowledge, effect, smaller, larger, i == backbone),
+                "against": "; ".join(filter(None, [against, *_class_conflicts(drugs, knowledge)])) or _toxicity_words(ae3, cost),
+                "origin": candidate.origin,
+                "durable": durable,
+                "score": WEIGHTS["response"] * response
+                + WEIGHTS["durable"] * durable
+                + WEIGHTS["ae3"] * ae3 / 100.0
+                + WEIGHTS["cost"] * cost,
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["pareto"] = _pareto(table)
+    order = table.assign(group=(table["tier"] == TIERS[2]).astype(int)).sort_values(
+        ["group", "score", "regimen"], ascending=[True, False, True], kind="stable"
+    )
+    index = order.index.to_numpy()
+    table = table.loc[index].reset_index(drop=True)
+    hypothesis = table["tier"] == TIERS[2]
+    table.loc[hypothesis, ["response", "response_low", "response_high", "pfs_months"]] = np.nan
+    return Ranking(table=table, trajectories=data.isel(regimen=index))
+
+
+def _toxicity_words(ae3: float, cost: int) -> str:
+    return f"grade 3 or higher events in about {ae3:.0f} %, cost tier {cost} of 4"
+
+
+def _reason(
+    candidate: Candidate, knowledge: Knowledge, effect: Mapping[tuple[str, str], float], smaller: float, larger: float, is_backbone: bool
+) -> str:
+    """Say in one sentence why a regimen is listed and what the simulation does with it."""
+    if candidate.nodes:
+        names = [knowledge.mechanisms[m].name for m in candidate.nodes]
+        steps = sorted({s for d in candidate.regimen.drugs for t in knowledge.drugs[d].therapy for s in knowledge.therapies[t].cycle_steps})
+        share = [f"{name} ({effect.get((m, ''), 0.0):+.2f} ln volume when reversed)" for m, name in zip(candidate.nodes, names, strict=True)]
+        why = "Acts on " + " and ".join(share) + f"; covers cycle steps {', '.join(map(str, steps))}"
+    else:
+        why = {
+            "standard of care": "Standard of care of this cancer",
+            "backbone": "Checkpoint backbone for comparison",
+            "CAR-T backbone": "Independent of MHC class I and mutation load",
+            "requested": "Requested",
+        }.get(candidate.origin, candidate.origin.capitalize())
+    if is_backbone:
+        return why + "; the reference of the comparisons."
+    if smaller > larger + 0.1:
+        return f"{why}; smaller tumor than the backbone in {100 * smaller:.0f} % of draws at two years."
+    if larger > smaller + 0.1:
+        return f"{why}; larger tumor than the backbone in {100 * larger:.0f} % of draws at two years."
+    return f"{why}; little difference from the backbone at two years."
+
+
+def _pareto(table: pd.DataFrame) -> np.ndarray:
+    """Return True where no other regimen is at least as good in response, durability, toxicity and cost and better in one."""
+    points = np.column_stack([table["response"], table["durable"], -table["ae3"], -table["cost_tier"]]).astype(float)
+    at_least = (points[:, None, :] <= points[None, :, :]).all(axis=2)
+    better = (points[:, None, :] < points[None, :, :]).any(axis=2)
+    return ~(at_least & better).any(axis=1)

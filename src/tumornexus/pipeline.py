@@ -1,0 +1,260 @@
+"""The main line, from files to a finished analysis. Read this first.
+
+    patient files -> Patient -> Profile -> Twin -> Trajectories -> dominant nodes -> ranked combinations -> report
+
+Every step is one public function; this page only connects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tumornexus.design import Ranking, propose, rank_combinations, reverse_nodes
+from tumornexus.design.candidates import backbone_drug
+from tumornexus.io import read_patient
+from tumornexus.io.patient import Patient
+from tumornexus.io.write import write_results
+from tumornexus.knowledge import Knowledge, load_knowledge
+from tumornexus.knowledge.regimen import Regimen, parse_regimen
+from tumornexus.profile import Profile, profile_patient
+from tumornexus.profile.profile import activities_table, intervals_table, profile_record, summary_table
+from tumornexus.provenance import manifest
+from tumornexus.report import render_report
+from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
+from tumornexus.trial.endpoints import median_pfs, recist, weighted_quantile
+
+DRAWS = 64
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class TwinSummary:
+    """What the report says about the twin: draws, effective draws, failures, burden in mL, notes."""
+
+    n_draws: int
+    n_effective: float
+    n_candidates: int
+    n_failed: int
+    n_controlled: int
+    burden_ml: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything one run found; the report, the terminal summary and the files all read this."""
+
+    profile: Profile
+    twin: TwinSummary
+    trajectories: xr.Dataset
+    outcomes: pd.DataFrame
+    nodes: pd.DataFrame
+    ranking: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def silent(_label: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Return a progress bar that shows nothing."""
+    return nullcontext(lambda _done: None)
+
+
+def patient_size(patient: Patient) -> dict[str, float]:
+    """Return body size for dosing where it is known (kg, m2); otherwise the defaults of `parse_regimen` apply."""
+    size = {"weight_kg": patient.clinical.get("weight_kg"), "bsa_m2": patient.clinical.get("bsa_m2")}
+    return {k: float(v) for k, v in size.items() if isinstance(v, (int, float))}
+
+
+def facts_of(profile: Profile) -> Facts:
+    """Return what the twin must match besides mechanisms: infiltration, burden and the BRAF driver.
+
+    Burden is the volume of one sphere with the summed diameters of the target lesions; the driver counts as absent when
+    the tumor was sequenced and no V600 variant found.
+    """
+    clinical = profile.patient.clinical
+    diameter = clinical.get("lesion_sum_mm")
+    burden = float(np.pi / 6.0 * float(diameter) ** 3 / 1000.0) if isinstance(diameter, (int, float)) and diameter > 0 else None
+    return Facts(inflamed_z=profile.inflamed_score, burden_ml=burden, braf_v600=braf_v600(profile.patient))
+
+
+def braf_v600(patient: Patient) -> bool | None:
+    """Return whether the tumor carries BRAF V600, None when neither sequenced nor stated."""
+    stated = patient.clinical.get("braf_v600")
+    if isinstance(stated, bool):
+        return stated
+    if patient.mutations is None or patient.mutations.empty:
+        return None
+    changes = patient.mutations.loc[patient.mutations["gene"] == "BRAF", "protein_change"].astype(str)
+    return bool(changes.str.contains("V600").any())
+
+
+def twin_of(
+    profile: Profile, knowledge: Knowledge, *, n_draws: int = DRAWS, seed: int = 0, progress: Progress = silent
+) -> Twin:
+    """Return the virtual patient of a profile."""
+    with progress("growing the virtual tumor", n_draws * 4) as tick:
+        return parameterize(
+            profile.activities, knowledge, facts=facts_of(profile), n_draws=n_draws, seed=seed, progress=tick
+        )
+
+
+def twin_response(twin: Twin, regimen: Regimen, knowledge: Knowledge) -> tuple[float, float, float]:
+    """Return probability of objective response under a regimen and its 90 % interval over the ensemble."""
+    from tumornexus.design.ranking import wilson
+
+    data = simulate(twin, [prepare(regimen, knowledge, twin.names)])
+    result = recist(data["tumor_volume"].isel(regimen=0).values, data["time"].values)
+    share = float(np.sum(twin.weights[result.objective]))
+    return (share, *wilson(share, twin.n_effective))
+
+
+def outcome_table(trajectories: xr.Dataset) -> pd.DataFrame:
+    """Return RECIST outcomes per regimen: shares of best response, PFS and volume at one and two years."""
+    weights, days = trajectories["weight"].values, trajectories["time"].values
+    rows = []
+    for i, regimen in enumerate(trajectories["regimen"].values):
+        volume = trajectories["tumor_volume"].isel(regimen=i).values
+        result = recist(volume, days)
+        share = [float(np.sum(weights[result.best == k])) for k in range(4)]
+        change = weighted_quantile(result.change_percent, weights, (0.05, 0.5, 0.95))
+        rows.append((regimen, *share, median_pfs(result, weights), *map(float, change)))
+    columns = ["regimen", "cr", "pr", "sd", "pd", "pfs_months", "best_change_low", "best_change_median", "best_change_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def analyze(
+    profile: Profile,
+    knowledge: Knowledge,
+    *,
+    regimens: Sequence[str] = (),
+    n_draws: int = DRAWS,
+    seed: int = 0,
+    call: Sequence[str] = (),
+    progress: Progress = silent,
+) -> RunResult:
+    """Take a profile through twin, nodes and ranking."""
+    tumor = knowledge.tumors[profile.tumor]
+    size = patient_size(profile.patient)
+    requested = [parse_regimen(text, knowledge, **size) for text in regimens]
+    twin = twin_of(profile, knowledge, n_draws=n_draws, seed=seed, progress=progress)
+    backbone = prepare(parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge, **size), knowledge, twin.names)
+    with progress("reversing mechanisms", 0) as tick:
+        nodes = reverse_nodes(twin, knowledge, backbone, progress=tick)
+    clinical = dict(profile.patient.clinical)
+    driver = braf_v600(profile.patient)
+    if driver is not None:
+        clinical["braf_v600"] = driver
+    candidates = propose(nodes, knowledge, tumor, clinical, requested=requested, patient=size)
+    with progress("simulating combinations", len(candidates) * twin.n_draws) as tick:
+        ranking: Ranking = rank_combinations(twin, knowledge, candidates, nodes, progress=tick)
+    burden = float(weighted_quantile(ranking.trajectories["tumor_volume"].values[0, :, 0], twin.weights, 0.5)[0])
+    return RunResult(
+        profile=profile,
+        twin=TwinSummary(
+            twin.n_draws, twin.n_effective, twin.n_candidates, twin.n_failed, twin.n_controlled, burden, twin.notes
+        ),
+        trajectories=ranking.trajectories,
+        outcomes=outcome_table(ranking.trajectories),
+        nodes=nodes,
+        ranking=ranking.table,
+        manifest=manifest(call, seed, knowledge.digest, sample=profile.sample, draws=n_draws),
+    )
+
+
+def run(
+    path: Path | str,
+    *,
+    sample: str | None = None,
+    out: Path | str | None = None,
+    regimens: Sequence[str] = (),
+    n_draws: int = DRAWS,
+    seed: int = 0,
+    call: Sequence[str] = (),
+    progress: Progress = silent,
+) -> RunResult:
+    """Take one patient from files to a report.
+
+    Args:
+        path: patient folder, or cohort folder with `sample`.
+        out: folder for the results; None writes nothing.
+        regimens: further regimens to simulate and rank.
+
+    Raises:
+        InputError, RegimenError: what is wrong with the input, before anything is written.
+    """
+    knowledge = load_knowledge()
+    patient = read_patient(path, sample)
+    for text in regimens:
+        parse_regimen(text, knowledge)
+    profile = profile_patient(patient, knowledge)
+    result = analyze(
+        profile, knowledge, regimens=regimens, n_draws=n_draws, seed=seed, call=call or ("run", str(path)), progress=progress
+    )
+    if out is not None:
+        write_run(result, knowledge, Path(out))
+    return result
+
+
+def twin_columns(result: RunResult) -> tuple[float, float, float]:
+    """Return the simulated response to the first-listed PD-1 backbone or the best regimen that carries a probability."""
+    table = result.ranking.dropna(subset=["response"])
+    rows = table[table["origin"] == "requested"]
+    rows = rows if len(rows) else table[table["origin"] == "backbone"]
+    rows = rows if len(rows) else table
+    if not len(rows):
+        return (float("nan"),) * 3
+    first = rows.iloc[0]
+    return float(first["response"]), float(first["response_low"]), float(first["response_high"])
+
+
+def write_run(result: RunResult, knowledge: Knowledge, out: Path) -> None:
+    """Write all files of a run, all or none: tables, profile.json, report.html, manifest.json."""
+    import tempfile
+
+    from tumornexus.profile.reference import load_reference
+
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        render_report(result, knowledge, page)
+        html = page.read_text("utf-8")
+    summary = summary_table([result.profile])
+    for name, value in zip(("score", "low", "high"), twin_columns(result), strict=True):
+        summary[f"twin_response_{name}"] = value
+    write_results(
+        out,
+        {
+            "activities.tsv": activities_table([result.profile]),
+            "intervals.tsv": intervals_table([result.profile]),
+            "summary.tsv": summary,
+            "profile.json": {
+                "reference": load_reference().provenance,
+                "samples": {result.profile.sample: profile_record(result.profile)},
+            },
+            "nodes.tsv": result.nodes,
+            "ranking.tsv": result.ranking.drop(columns=["score"]),
+            "outcomes.tsv": result.outcomes,
+            "trajectories.tsv": trajectory_table(result.trajectories),
+            "report.html": html,
+            "manifest.json": {**result.manifest, "reference_digest": load_reference().digest},
+        },
+    )
+
+
+def trajectory_table(trajectories: xr.Dataset) -> pd.DataFrame:
+    """Return weighted quantiles of tumor volume (mL) per regimen and day."""
+    weights = trajectories["weight"].values
+    rows = []
+    for i, regimen in enumerate(trajectories["regimen"].values):
+        volume = trajectories["tumor_volume"].isel(regimen=i).values
+        for j, day in enumerate(trajectories["time"].values):
+            good = np.isfinite(volume[:, j])
+            low, middle, high = weighted_quantile(volume[good, j], weights[good], (0.05, 0.5, 0.95))
+            rows.append((regimen, int(day), float(low), float(middle), float(high)))
+    return pd.DataFrame(rows, columns=["regimen", "day", "volume_ml_low", "volume_ml_median", "volume_ml_high"])

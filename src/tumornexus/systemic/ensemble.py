@@ -1,0 +1,73 @@
+"""Twins times regimens as one ensemble, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+import xarray as xr
+
+from tumornexus.errors import SimulationError
+from tumornexus.systemic.twin import Twin
+from tumornexus.systemic.solver import treat
+from tumornexus.systemic.treatment import Treatment
+
+# Observables that every trajectory keeps; asking for all forty-eight of every draw would fill memory for nothing.
+KEPT = (
+    "tumor_volume", "cd8_infiltration", "cd8_effector", "killing", "checkpoint_inhibition", "hypoxia", "lactate", "treg",
+    "mdsc", "m2", "matrix", "recognition", "clone_b2m_loss", "clone_jak_loss", "cart_tumor", "persister", "pdl1",
+    "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome",
+)  # fmt: skip
+
+LONG_NAMES = {
+    "tumor_volume": ("Tumor volume", "mL"),
+    "cd8_infiltration": ("CD8 T cells in the tumor", "fraction of cells"),
+    "killing": ("T-cell function left by inhibitors", "fraction"),
+    "hypoxia": ("Hypoxic response", "fraction"),
+    "recognition": ("Recognition of cancer cells by CD8 T cells", "fraction"),
+    "clone_b2m_loss": ("Cancer cells without MHC class I (B2M or HLA loss)", "fraction"),
+    "treg": ("Regulatory T cells", "fraction of cells"),
+    "mdsc": ("Myeloid-derived suppressor cells", "fraction of cells"),
+}
+
+
+def simulate_twins(
+    twins: Sequence[Twin],
+    treatments: Sequence[Treatment],
+    *,
+    horizon_days: int | None = None,
+    steps_per_day: int = 1,
+    keep: Sequence[str] = KEPT,
+    progress: Callable[[int], None] | None = None,
+) -> xr.Dataset:
+    """Simulate every twin under every treatment; dims (twin, regimen, draw, time), `weight` and `status` included.
+
+    All twins must have the same number of draws (they are variants of one twin, or padded alike).
+    """
+    draws = {t.n_draws for t in twins}
+    if len(draws) != 1:
+        raise SimulationError("twins of one call need the same number of draws", value=sorted(draws))
+    n, n_twins, n_regimens = draws.pop(), len(twins), len(treatments)
+    if horizon_days is not None:
+        treatments = [t.until(horizon_days) for t in treatments]
+    values = np.concatenate([t.values for t in twins for _ in treatments])
+    state = jax.tree.map(lambda *xs: np.concatenate(xs), *[t.state for t in twins for _ in treatments])
+    assignment = np.tile(np.repeat(np.arange(n_regimens), n), n_twins)
+    data = treat(
+        values, twins[0].names, state, treatments, assignment, steps_per_day=steps_per_day, keep=keep, progress=progress
+    )
+    shape = (n_twins, n_regimens, n)
+    out = {}
+    for name, array in data.data_vars.items():
+        dims = ("twin", "regimen", "draw", *array.dims[1:])
+        long_name, units = LONG_NAMES.get(str(name), (str(name), ""))
+        out[name] = (dims, array.values.reshape(*shape, *array.shape[1:]), {"long_name": long_name, "units": units})
+    ds = xr.Dataset(out, coords={"time": data["time"], "regimen": [t.text for t in treatments]})
+    ds["weight"] = (("draw",), twins[0].weights)
+    return ds
+
+
+def simulate(twin: Twin, treatments: Sequence[Treatment], **options: object) -> xr.Dataset:
+    """Simulate one twin under each treatment: `Trajectories` with dims (regimen, draw, time)."""
+    return simulate_twins([twin], treatments, **options).isel(twin=0)  # type: ignore[arg-type]
