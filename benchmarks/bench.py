@@ -23,7 +23,7 @@ from tumornexus.knowledge import Knowledge, load_knowledge
 
 SAMPLES, DISTINCT = 500, 50
 SLOW_SAMPLES = 25  # the running sum is timed on these and scaled
-PATIENTS, SLOW_PATIENTS = 256, 4
+PATIENTS, SLOW_PATIENTS = 256, 16
 DAYS = 728
 
 
@@ -120,10 +120,10 @@ def bench_simulation(knowledge: Knowledge) -> None:
     from tumornexus.biology.params import Params
     from tumornexus.knowledge import parse_regimen
     from tumornexus.systemic.dynamics import flux
-    from tumornexus.systemic.twin import draw_bare, parameter_names
     from tumornexus.systemic.solver import grow, treat
     from tumornexus.systemic.state import volume_ml
     from tumornexus.systemic.treatment import prepare
+    from tumornexus.systemic.twin import draw_bare, parameter_names
 
     tumor = knowledge.tumors["melanoma"]
     names = parameter_names(knowledge)
@@ -134,7 +134,7 @@ def bench_simulation(knowledge: Knowledge) -> None:
     again, grown = timed(lambda: grow(values, names, target))
     row("growth to the measured burden", again, PATIENTS, "patients", f"first call {first:.1f} s")
 
-    drug = prepare(parse_regimen("nivolumab 240 mg q2w", knowledge), knowledge, names, DAYS)
+    drug = prepare(parse_regimen("nivolumab 240 mg q2w", knowledge), knowledge).until(DAYS)
     nothing = replace(drug, text="none", doses=np.zeros_like(drug.doses))
     assignment = np.zeros(PATIENTS, dtype=int)
     first, course = timed(lambda: treat(values, names, grown.state, [nothing], assignment))

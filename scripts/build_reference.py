@@ -40,7 +40,7 @@ import pandas as pd
 
 from tumornexus.io import Cohort, Patient, read_cohort
 from tumornexus.knowledge import Knowledge, load_knowledge
-from tumornexus.profile.measure import compile_biomarker, score_sample, universe_vector
+from tumornexus.profile.measure import compile_biomarker, read_expression, score_sample, universe_vector
 from tumornexus.profile.phenotype import FEATURES, PHENOTYPES, phenotype_features
 from tumornexus.profile.reference import QUANTILES, Reference, ScoreReference, gene_key, pack, panels, unpack
 from tumornexus.profile.scores import contrast, log_expression, protocol_coordinates, ssgsea_from_ranks
@@ -348,8 +348,18 @@ def biomarker_references(cohorts: dict[str, list[Patient]], reference: Reference
             residual = pooled(left)[1] if used else 1.0
             adjusted = {k: v / residual for k, v in left.items()}
             key = gene_key(biomarker.method, biomarker.genes, biomarker.genes_down, biomarker.adjust_for)
+            if biomarker.method == "zmean":
+                # A panel with part of the genes still tells where its tumor type lies, on the scale its part has.
+                whole = replace(
+                    compiled, score=ScoreReference(center, sd, used, residual, weighted_quantiles(adjusted))
+                )
+                for name in adjusted:
+                    if not np.isfinite(adjusted[name]).any():
+                        found = [read_expression(whole, s, reference, "") for s in scored[name] if s is not None]
+                        adjusted[name] = np.array([r.z for r in found])
             offsets, within = tumor_offsets(adjusted, tumors)
-            scores[key] = ScoreReference(center, sd, used, residual, weighted_quantiles(adjusted), offsets, within)
+            full_quantiles = weighted_quantiles({k: v for k, v in adjusted.items() if np.isfinite(values[k]).any()})
+            scores[key] = ScoreReference(center, sd, used, residual, full_quantiles, offsets, within)
             absent = [g for g in (*biomarker.genes, *biomarker.genes_down) if g not in reference.index]
             model = np.sqrt(reference.covariance(compiled.up, compiled.down, compiled.up, compiled.down))
             print(
@@ -518,9 +528,8 @@ def main() -> int:
     default = Path(__file__).resolve().parent.parent / "src" / "tumornexus" / "profile" / "data" / "reference.npz"
     parser.add_argument("--out", type=Path, default=default)
     options = parser.parse_args()
-    warnings.filterwarnings(
-        "ignore", "All-NaN|Mean of empty|Degrees of freedom", RuntimeWarning
-    )  # genes a cohort lacks
+    # Genes that a cohort lacks are NaN columns; their statistics come from the other cohorts.
+    warnings.filterwarnings("ignore", "All-NaN|Mean of empty|Degrees of freedom", RuntimeWarning)
     knowledge = load_knowledge()
     cohorts = {name: read_cohort(options.data / name, knowledge) for name in COHORTS}
     measured = {name: before_treatment(cohort) for name, cohort in cohorts.items()}
@@ -533,7 +542,7 @@ def main() -> int:
     print("response to PD-1 blockade")
     reference = replace(reference, icb=fit_response(cohorts, reference, knowledge))
     tumors: dict[str, float] = {}
-    for name, patients in measured.items():
+    for patients in measured.values():
         tumors[patients[0].tumor] = tumors.get(patients[0].tumor, 0.0) + 1.0 / len(measured)
     provenance = {
         "cohorts": {name: len(patients) for name, patients in measured.items()},

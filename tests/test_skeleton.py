@@ -93,3 +93,11 @@ def test_wheel_carries_the_knowledge_and_the_reference(tmp_path: Path, monkeypat
     }
     assert expected <= inside, sorted(expected - inside)
     assert not [name for name in inside if name.startswith(("tests", "docs"))]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_the_front_pages_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)[^)]*\)", text)
+    missing = [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()]
+    assert not missing

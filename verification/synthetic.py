@@ -34,7 +34,7 @@ import numpy as np
 
 DATA = Path(__file__).parent / "data"
 TUMORS = ("melanoma", "nsclc", "rcc")
-BATCHES = 4  # laboratories a tumor type
+BATCHES = 25  # laboratories a tumor type: enough that the result does not hang on the luck of a few batch effects
 BACKGROUND = 0.1  # spread of a program that every patient has, in units of full extent
 CELL_BACKGROUND = np.sqrt(1.0 / 3.0)  # part of the cohort spread of stroma and neutrophils that tissue site explains
 FULL_EXTENT_SD = 3.0
@@ -43,6 +43,7 @@ EXTENT = (8.0, 3.0)  # Beta parameters of the extent of a planted mechanism: mea
 PLANTED = (3, 10)  # mechanisms of a patient that has any
 NOTHING = 0.2  # part of the patients that has none
 EXOME_MB = 38.0
+FLOOR = 0.05  # TPM that the statistics were floored with before the logarithm
 
 
 @dataclass(frozen=True)
@@ -361,7 +362,7 @@ def _expression(
     log2 = log2 + stats.factor.T @ rng.standard_normal(len(stats.factor))
     log2 = log2 + stats.gene_sd * rng.standard_normal(len(stats.gene)) + batch
     # Rounding before sampling: a last-digit difference between math libraries must not change a read count.
-    tpm = 2.0 ** np.round(np.clip(log2, -8.0, 17.0), 6)
+    tpm = np.maximum(2.0 ** np.round(np.clip(log2, -8.0, 17.0), 6) - FLOOR, 0.0)
     reads = 10.0 ** rng.uniform(7.2, 7.8)
     mean = np.round(tpm * (reads / tpm.sum()), 3)
     dispersion = 0.03  # technical; biological overdispersion is in gene_sd
@@ -444,7 +445,7 @@ def _mutations(rng: np.random.Generator, stats: Statistics, tumor: str, truth: M
 
 
 def _copies(rng: np.random.Generator, stats: Statistics, lost: Mapping[str, tuple[float, float]]):
-    """Gene-level losses below 1.6 copies per cancer cell: planted ones, and passengers outside the genes that matter."""
+    """Gene-level losses below 1.6 copies per cancer cell: planted ones, and passengers in genes that do not matter."""
     found = [(g, c + float(rng.normal(0.0, 0.1))) for g, (_, c) in lost.items()]
     for _ in range(3):
         gene = str(stats.gene[rng.integers(len(stats.gene))])

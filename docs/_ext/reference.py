@@ -142,7 +142,9 @@ def run_help(*words: str) -> str:
         env=environment,
         check=True,
     )
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    return "\n".join(
+        line.rstrip() for line in done.stdout.replace("python -m tumornexus", "tumornexus").strip("\n").splitlines()
+    )
 
 
 def command_line() -> list[str]:
@@ -156,12 +158,39 @@ def command_line() -> list[str]:
     ]
     if importlib.util.find_spec("tumornexus.cli") is None:
         return [*lines, "This checkout has no command line."]
-    top = run_help()
-    block = re.search(r"Commands\b(.*)", top, re.S)
-    names = re.findall(r"^[^\w\n]{1,4}([a-z][a-z-]*)(?= |$)", block[1] if block else "", re.M)
-    lines += ["```text", top, "```", ""]
-    for name in dict.fromkeys(names):
-        lines += [f"## tumornexus {name}", "", "```text", run_help(name), "```", ""]
+    return [*lines, *described(())]
+
+
+def described(words: tuple[str, ...]) -> list[str]:
+    """The help of a command and of the commands below it."""
+    shown = run_help(*words)
+    title = [f"## tumornexus {' '.join(words)}", ""] if words else []
+    lines = [*title, "```text", shown, "```", ""]
+    block = re.search(r"^\W*Commands\b(.*)", shown, re.S | re.M)
+    for name in dict.fromkeys(re.findall(r"^[^\w\n]{1,4}([a-z][a-z-]*)(?= |$)", block[1] if block else "", re.M)):
+        lines += described((*words, name))
+    return lines
+
+
+def public_files() -> list[str]:
+    """The registered public files with address, hash, license and terms."""
+    from tumornexus.io.datasets import REGISTRY, registry
+
+    note = " ".join(line.lstrip("# ") for line in REGISTRY.read_text(encoding="utf-8").split("[[")[0].splitlines())
+    lines = ["# Public files", "", text(note.strip()), ""]
+    for record in registry().values():
+        lines += [f"## {code(record.name)}", "", f"{text(record.what)}.", ""]
+        lines += table(
+            ["", ""],
+            [
+                ["cite", text(record.citation)],
+                ["file", f"[{text(record.path)}]({record.url}) of {text(record.repository)}"],
+                ["size, bytes", str(record.bytes)],
+                ["SHA-256", code(record.sha256)],
+                ["license", text(record.license)],
+                ["terms", text(record.terms)],
+            ],
+        )
     return lines
 
 
@@ -203,6 +232,7 @@ PAGES = {
     "clinical_facts": clinical_facts,
     "command_line": command_line,
     "python": python_names,
+    "public_files": public_files,
 }
 
 

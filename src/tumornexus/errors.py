@@ -31,8 +31,13 @@ class NexusError(Exception):
             part for part in (f"{file}" if file else "", f"field '{field}'" if field else "") if part
         )
         got = f" (got {value!r})" if value is not None else ""
-        hint = f" Valid: {valid}." if valid else ""
         stop = "" if problem.rstrip().endswith((".", "?", "!")) and not got else "."
+        hint = ""
+        if valid and valid.startswith("did you mean"):
+            # A near miss ends the sentence as a question; everything else is a list of what would have been valid.
+            stop, hint = "", f"; {valid}"
+        elif valid:
+            hint = f" Valid: {valid.rstrip('.')}."
         super().__init__(f"{where + ': ' if where else ''}{problem}{got}{stop}{hint}")
 
 

@@ -109,7 +109,7 @@ def twin_response(twin: Twin, regimen: Regimen, knowledge: Knowledge) -> tuple[f
     """Return probability of objective response under a regimen and its 90 % interval over the ensemble."""
     from tumornexus.design.ranking import wilson
 
-    data = simulate(twin, [prepare(regimen, knowledge, twin.names)])
+    data = simulate(twin, [prepare(regimen, knowledge)])
     result = recist(data["tumor_volume"].isel(regimen=0).values, data["time"].values)
     share = float(np.sum(twin.weights[result.objective]))
     return (share, *wilson(share, twin.n_effective))
@@ -144,7 +144,7 @@ def analyze(
     size = patient_size(profile.patient)
     requested = [parse_regimen(text, knowledge, **size) for text in regimens]
     twin = twin_of(profile, knowledge, n_draws=n_draws, seed=seed, progress=progress)
-    backbone = prepare(parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge, **size), knowledge, twin.names)
+    backbone = prepare(parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge, **size), knowledge)
     with progress("reversing mechanisms", 0) as tick:
         nodes = reverse_nodes(twin, knowledge, backbone, progress=tick)
     clinical = dict(profile.patient.clinical)

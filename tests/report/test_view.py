@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from report.fake import fake_knowledge, fake_result
 from tumornexus.report import words
-from tumornexus.report.view import build_view, is_refuted, weighted_quantiles
+from tumornexus.report.view import build_view, negative_trials, weighted_quantiles
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.sampled_from([0.05, 0.25, 0.5, 0.75, 0.95]))
@@ -66,13 +68,46 @@ def test_not_measured_is_never_active(view):
     assert {m.id for m in view.mechanisms if not m.measured} >= {"gut_dysbiosis", "hla_homozygosity"}
 
 
-def test_refuted_by_words_or_column(knowledge):
-    assert is_refuted("Refuted by a randomized trial: no benefit")
-    assert is_refuted("The randomised phase 3 trial was negative.")
-    assert not is_refuted("No randomized trial in melanoma.")
+def trial(name: str, tumor: str) -> SimpleNamespace:
+    return SimpleNamespace(name=name, tumor=tumor, negative=True, randomized=True)
+
+
+@pytest.mark.parametrize(
+    ("against", "expected"),
+    [
+        ("Refuted by a randomized trial: no benefit", (True, False)),
+        ("The randomised phase 3 trial was negative.", (True, False)),
+        ("No randomized trial in melanoma.", (False, False)),
+        ("ECHO-301 (melanoma) was negative; toxicity", (True, False)),
+        ("IMblaze370 (CRC) was negative", (False, True)),
+        ("IDO inhibitor: ECHO-301 failed", (False, True)),
+        ("ECHO-301 (melanoma, unresectable) failed; toxicity", (True, False)),
+        ("grade 3 or higher events in about 20 %, cost tier 2 of 4", (False, False)),
+    ],
+)
+def test_negative_trials_by_words_and_catalogue(against, expected):
+    known = {"a": trial("ECHO-301", "melanoma"), "b": trial("IMblaze370", "crc_mss")}
+    assert negative_trials(against, "melanoma", SimpleNamespace(trials=known)) == expected
+
+
+def test_refuted_column_wins(knowledge):
     result = fake_result()
     result.ranking["refuted"] = [i == 0 for i in range(len(result.ranking))]
     assert [r.rank for r in build_view(result, knowledge).regimens if r.refuted] == [1]
+
+
+def test_real_columns_of_the_design_layer(knowledge):
+    result = fake_result()
+    result.ranking["origin"] = ["standard of care" if i in (0, 3) else "dominant node" for i in range(14)]
+    result.ranking.loc[3, "reason"] = "Checkpoint backbone for comparison; the reference of the comparisons."
+    result.trajectories = result.trajectories.rename(tumor_volume_ml="tumor_volume")
+    result.nodes.attrs.update(quantity="change of ln tumor volume", unit="ln volume ratio after one year of treatment")
+    view = build_view(result, knowledge)
+    assert [r.rank for r in view.regimens if r.accepted] == [1, 4]
+    assert view.standard.rank == 4
+    assert view.node_quantity == "volume"
+    assert view.node_span == "after one year of treatment"
+    assert len(view.courses) == 15
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tumornexus.biology.params import Params
 
@@ -14,7 +15,8 @@ from tumornexus.biology.params import Params
 class Acts(eqx.Module):
     """What the drugs in play do, vectorized over drug slots and parameters; a new regimen is new values, not new code.
 
-    Shapes: (slot,) and (slot, parameter). An empty slot has no dose and neutral acts.
+    Shapes: (slot,) and (slot, acted), where `acted` runs over the parameters that any therapy of the catalogue addresses
+    (a quarter of all), in the order of `Modulation.index`. An empty slot has no dose and neutral acts.
     """
 
     k_elim: jax.Array  # 1/day, clearance over central volume
@@ -49,7 +51,8 @@ def propagator(k_elim: jax.Array, k_out: jax.Array, k_in: jax.Array, dt: jax.Arr
     m = 0.5 * (a + d)
     q = jnp.sqrt(jnp.maximum(m * m - k_elim * k_in, 1e-20))
     up, down = jnp.exp((m + q) * dt), jnp.exp((m - q) * dt)
-    cosh, sinhc = 0.5 * (up + down), 0.5 * (up - down) / q
+    # sinh(q dt)/q by expm1: the difference of the two exponentials would lose all digits where the eigenvalues meet.
+    cosh, sinhc = 0.5 * (up + down), -up * jnp.expm1(-2.0 * q * dt) / (2.0 * q)
     k = jnp.stack([jnp.stack([a, k_in], -1), jnp.stack([k_out, d], -1)], -2)
     eye = jnp.eye(2)
     step = cosh[..., None, None] * eye + sinhc[..., None, None] * (k - m[..., None, None] * eye)
@@ -65,17 +68,24 @@ def occupancy(concentration: jax.Array, ec50: jax.Array, hill: jax.Array) -> jax
     return powered / (1.0 + powered)
 
 
-def modulate(p: Params, acts: Acts, plasma: jax.Array, tumor: jax.Array, in_tumor: jax.Array) -> Params:
+class Modulation(NamedTuple):
+    """Which parameters drugs act on: positions in the parameter vector, and 1 where they act in the tumor, else 0."""
+
+    index: np.ndarray
+    in_tumor: np.ndarray
+
+
+def modulate(p: Params, acts: Acts, plasma: jax.Array, tumor: jax.Array, where: Modulation) -> Params:
     """Return the parameters under the drugs present.
 
-    `plasma`, `tumor`: effect in [0, 1] of each slot in either place, (slot,). `in_tumor`: 1 for parameters that act in
-    the tumor, 0 for those in node, blood and gut, (parameter,). Laws combine as independent actions: products of
-    1 + (value - 1) effect, sums of value * effect, and a pull towards a value.
+    `plasma`, `tumor`: effect in [0, 1] of each slot in either place, (slot,); parameters of node, blood and gut follow
+    plasma, the others the tumor. Laws combine as independent actions: products of 1 + (value - 1) effect, sums of
+    value * effect, and a pull towards a value.
     """
-    effect = in_tumor * tumor[:, None] + (1.0 - in_tumor) * plasma[:, None]
-    values = p.values * jnp.prod(1.0 + (acts.multiply - 1.0) * effect, axis=0)
-    values = values + jnp.sum(acts.add * effect, axis=0)
-    kept = jnp.prod(1.0 - acts.saturates * effect, axis=0)
+    before = p.values[where.index]
+    effect = jnp.where(where.in_tumor[None, :] > 0, tumor[:, None], plasma[:, None])
+    values = before * jnp.prod(1.0 + (acts.multiply - 1.0) * effect, axis=0) + jnp.sum(acts.add * effect, axis=0)
     weight = acts.saturates * effect
+    kept = jnp.prod(1.0 - weight, axis=0)
     pulled = jnp.sum(acts.saturate * weight, axis=0) / jnp.maximum(jnp.sum(weight, axis=0), 1e-12)
-    return Params(values * kept + pulled * (1.0 - kept), p.names)
+    return Params(p.values.at[where.index].set(values * kept + pulled * (1.0 - kept)), p.names)

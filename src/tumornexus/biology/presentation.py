@@ -29,10 +29,11 @@ class CloneTraits(NamedTuple):
 def antigen_breadth(p: Params) -> jax.Array:
     """Return the probability in [0, 1] that a presented peptide set contains one that the repertoire sees.
 
-    a = antigenicity * hla_breadth + vaccine_antigen; breadth = a / (antigenicity_half + a). Antigenicity 1 stands for a
-    melanoma of median mutation load; quantity and quality enter as one product.
+    a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^2 / (antigenicity_half^2 + a^2). Antigenicity 1
+    stands for a melanoma of median mutation load; quantity and quality enter as one product. The power of two is assumed:
+    a response holds when several epitopes are seen at once, so that single escape variants do not end it.
     """
-    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half)
+    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half, 2.0)
 
 
 def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:

@@ -30,10 +30,9 @@ class Candidate:
     origin: str  # "standard of care", "backbone", "dominant node", "complementary nodes", "CAR-T backbone", "requested"
     nodes: tuple[str, ...] = ()
 
-    @property
-    def key(self) -> frozenset[str]:
-        """The set of drugs; two candidates with the same drugs are one."""
-        return frozenset(self.regimen.drugs)
+    def key(self, knowledge: Knowledge) -> frozenset[str]:
+        """The set of drugs, PD-1 antibodies being one: candidates that differ only in which of them are one candidate."""
+        return frozenset("anti_pd1" if knowledge.drugs[d].therapy == ("anti_pd1",) else d for d in self.regimen.drugs)
 
 
 def eligible(requires: str | None, clinical: Mapping[str, object]) -> bool:
@@ -110,11 +109,12 @@ def propose(
             return
         if len(regimen.drugs) <= SLOTS:
             candidate = Candidate(regimen, origin, tuple(dict.fromkeys(targets)))
-            known = found.get(candidate.key)
+            key = candidate.key(knowledge)
+            known = found.get(key)
             if known is None:
-                found[candidate.key] = candidate
+                found[key] = candidate
             elif targets and not known.nodes:
-                found[candidate.key] = Candidate(known.regimen, known.origin, candidate.nodes)
+                found[key] = Candidate(known.regimen, known.origin, candidate.nodes)
 
     for regimen in requested:
         add(regimen, "requested")

@@ -83,22 +83,39 @@ def _matches(arm: Arm, drugs: frozenset[str], knowledge: Knowledge) -> bool:
     return len(known) == len(arm.drugs) > 0 and classes_of(known, knowledge) == classes_of(tuple(drugs), knowledge)
 
 
-def evidence_for(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str, str]:
-    """Return clinical evidence of a combination in words: what trials of these classes found, and refutations."""
+@dataclass(frozen=True)
+class ClinicalEvidence:
+    """What trials of the same classes found: in words, what speaks against, and whether a randomized trial refuted it."""
+
+    words: str
+    against: tuple[str, ...]
+    refuted: bool
+
+
+def evidence_for(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> ClinicalEvidence:
+    """Return clinical evidence of a combination; `refuted` when a randomized trial of it in this cancer was negative."""
     key = frozenset(drugs)
     here: list[str] = []
     elsewhere: list[str] = []
-    against: list[str] = []
+    against_here: list[str] = []
+    against_elsewhere: list[str] = []
+    refuted = False
     for trial in knowledge.trials.values():
         for arm in trial.arm:
             if arm.control or not _matches(arm, key, knowledge):
                 continue
-            told = _told(trial, arm)
-            (here if (arm.tumor or trial.tumor) == tumor else elsewhere).append(told)
+            local = (arm.tumor or trial.tumor) == tumor
+            (here if local else elsewhere).append(_told(trial, arm))
             if trial.negative:
-                against.append(f"{trial.name} ({trial.disease}) was negative")
+                told = f"{trial.name} ({trial.disease}, {trial.selection or 'unselected'}) failed"
+                (against_here if local else against_elsewhere).append(told)
+                refuted |= local and trial.randomized and trial.endpoint == "RECIST"
     words = "; ".join(dict.fromkeys(here[:2])) or ("elsewhere: " + "; ".join(dict.fromkeys(elsewhere[:2])) if elsewhere else "")
-    return words or "no trial of this combination in the catalogue", "; ".join(dict.fromkeys(against))
+    return ClinicalEvidence(
+        words=words or "no trial of this combination in the catalogue",
+        against=tuple(dict.fromkeys((*against_here, *(against_elsewhere[:2] if len(key) > 1 else ())))),
+        refuted=refuted,
+    )
 
 
 def _told(trial: Trial, arm: Arm) -> str:
@@ -111,15 +128,21 @@ def _told(trial: Trial, arm: Arm) -> str:
 
 
 def _class_conflicts(drugs: Sequence[str], knowledge: Knowledge) -> list[str]:
+    """Name, for each added class, the negative trials that the catalogue holds against it (the backbone is left out)."""
     told = []
     for drug in drugs:
         for therapy in knowledge.drugs[drug].therapy:
             record = knowledge.therapies[therapy]
-            for conflict in record.claim_conflict:
-                negative = [knowledge.trials[t] for t in conflict.trials if t in knowledge.trials and knowledge.trials[t].negative]
-                if negative:
-                    names = ", ".join(dict.fromkeys(t.name for t in negative))
-                    told.append(f"{record.name}: {names} failed")
+            if therapy in ("anti_pd1", "anti_pdl1") and len(drugs) > 1:
+                continue
+            negative = {
+                knowledge.trials[t].name: None
+                for conflict in record.claim_conflict
+                for t in conflict.trials
+                if t in knowledge.trials and knowledge.trials[t].negative
+            }
+            if negative and len(drugs) > 1:
+                told.append(f"{record.name} added in {', '.join(negative)} without benefit")
     return list(dict.fromkeys(told))
 
 
@@ -144,7 +167,7 @@ def rank_combinations(
     Response is the weighted share of draws with RECIST CR or PR; its interval reflects the finite ensemble. Hypotheses
     carry no probability (empty cells) but a reason that names the simulated direction against the backbone.
     """
-    treatments = [prepare(c.regimen, knowledge, twin.names) for c in candidates]
+    treatments = [prepare(c.regimen, knowledge) for c in candidates]
     data = simulate(twin, treatments, progress=progress)
     volume, days = data["tumor_volume"].values, data["time"].values
     weights, n_eff = twin.weights, twin.n_effective
@@ -159,7 +182,8 @@ def rank_combinations(
         durable = float(np.sum(weights[~result.progressed]))
         low, high = wilson(response, n_eff)
         tier, support = tier_of(drugs, twin.tumor, knowledge)
-        words, against = evidence_for(drugs, twin.tumor, knowledge)
+        evidence = evidence_for(drugs, twin.tumor, knowledge)
+        against = dict.fromkeys((*evidence.against, *_class_conflicts(drugs, knowledge)))
         ae3, _, _ = grade3_percent(drugs, knowledge)
         cost = max(knowledge.drugs[d].cost_tier for d in drugs)
         smaller = float(np.sum(weights[log_end[i] < log_end[backbone] - 0.05]))
@@ -174,9 +198,10 @@ def rank_combinations(
                 "pfs_months": median_pfs(result, weights),
                 "ae3": ae3,
                 "cost_tier": cost,
-                "evidence": f"{words}. {support}",
+                "evidence": f"{evidence.words}. {support[0].upper()}{support[1:]}.",
                 "reason": _reason(candidate, knowledge, effect, smaller, larger, i == backbone),
-                "against": "; ".join(filter(None, [against, *_class_conflicts(drugs, knowledge)])) or _toxicity_words(ae3, cost),
+                "against": "; ".join((*against, _toxicity_words(ae3, cost))),
+                "refuted": evidence.refuted,
                 "origin": candidate.origin,
                 "durable": durable,
                 "score": WEIGHTS["response"] * response
@@ -208,7 +233,10 @@ def _reason(
     if candidate.nodes:
         names = [knowledge.mechanisms[m].name for m in candidate.nodes]
         steps = sorted({s for d in candidate.regimen.drugs for t in knowledge.drugs[d].therapy for s in knowledge.therapies[t].cycle_steps})
-        share = [f"{name} ({effect.get((m, ''), 0.0):+.2f} ln volume when reversed)" for m, name in zip(candidate.nodes, names, strict=True)]
+        share = [
+            f"{name} (tumor volume x {np.exp(effect.get((m, ''), 0.0)):.2f} at one year when reversed)"
+            for m, name in zip(candidate.nodes, names, strict=True)
+        ]
         why = "Acts on " + " and ".join(share) + f"; covers cycle steps {', '.join(map(str, steps))}"
     else:
         why = {

@@ -386,7 +386,7 @@ def _variant_notes(mutations: pd.DataFrame, assay: str, notes: list[str]) -> Non
     unclear = int((mutations["variant_class"] == "other").sum())
     if unclear:
         notes.append(
-            f"{unclear} of {len(mutations)} variants have no readable consequence and count neither for nor against a gene"
+            f"{unclear} of {len(mutations)} variants have no readable consequence and say nothing about a gene"
         )
     if assay == "panel":
         notes.append("mutations come from a targeted panel: a gene without a variant may not have been sequenced")

@@ -165,15 +165,15 @@ def fetch(name: str) -> Path:
 
 
 def table() -> list[dict[str, str]]:
-    """One row a public file, for ``tumornexus data list``."""
+    """One row a public file, for ``tumornexus data list``; the full address stands in the documentation."""
     return [
         {
             "name": record.name,
             "what": record.what,
+            "here": "yes" if locate(record) else "no",
             "size": f"{record.bytes / 1e6:.1f} MB" if record.bytes >= 1e5 else f"{record.bytes / 1e3:.1f} kB",
             "license": record.license,
-            "here": "yes" if locate(record) else "no",
-            "address": record.url,
+            "from": f"{record.repository}@{record.commit[:7]}",
         }
         for record in registry().values()
     ]

@@ -125,7 +125,7 @@ _UNSPECIFIC = frozenset(
 
 
 def one_letter(change: str | None) -> str | None:
-    """Spell a protein change in one letter a residue, without prefix: ``p.Val600Glu`` and ``p.V600E`` give ``V600E``."""
+    """Spell a protein change in one-letter residues, no prefix: ``p.Val600Glu`` and ``p.V600E`` give ``V600E``."""
     if change is None:
         return None
     text = str(change).strip()

@@ -119,8 +119,10 @@ def fuse(
     for item in soft:
         middle = -reference_prevalence * item.separation
         noise = class_noise(item.separation, reference_prevalence, prior_shape)
-        here = _log_density(item.z - middle - item.separation * scaled, noise)
-        none = float(_log_density(np.array(item.z - middle), noise))
+        # Beyond full extent, or two standard deviations below absence, a score says no more than at that point.
+        z = min(max(item.z, middle - 2.0 * noise), middle + item.separation * float(scaled[-1]))
+        here = _log_density(z - middle - item.separation * scaled, noise)
+        none = float(_log_density(np.array(z - middle), noise))
         contributions.append(weight * (float(np.log(np.exp(log_prior + here).sum())) - none))
         curve = curve + weight * here
         absent += weight * none

@@ -296,7 +296,7 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         )
     if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
         notes.append(
-            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is for untreated tumors"
+            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is meant for before"
         )
     by_mechanism, evidence = {}, {}
     for mechanism in plan.mechanisms:

@@ -335,7 +335,7 @@ def _draw_mark(axes: Any, kind: str, mark: dict[str, Any], order: int) -> None:
             mark["x"],
             mark["y"],
             mark["text"],
-            fontsize=mark["size"] * 0.63,
+            fontsize=mark["size"] * (0.6 if mark["bold"] else 0.63),
             color=face,
             ha=place,
             va="baseline",

@@ -44,7 +44,7 @@ def why_sentence(view: View) -> str:
             f"No measured mechanism is more likely present than absent (highest: {_in_prose(top.name)}, "
             f"{words.activity(top.mean)}, 90% interval {top.low:.2f}–{top.high:.2f}){tail}."
         )
-    dominant = {n.mechanism for n in view.nodes[:5] if n.resolved}
+    dominant = {n.mechanism for n in view.dominant}
     shown = sorted(causes, key=lambda m: (m.id not in dominant, -m.mean))[:3]
     shown.sort(key=lambda m: -m.mean)
     parts = [f"{_in_prose(m.name)} ({words.activity(m.mean)}, {m.low:.2f}–{m.high:.2f})" for m in shown]
@@ -90,7 +90,7 @@ def what_sentence(view: View) -> str:
             f"No single mechanism is clearly dominant: reversing {_in_prose(first.name)}, the first in order, "
             f"{changes}{span}{to}{_effect(view, first)}, an interval that includes no change."
         )
-    then = [n for n in view.nodes[1:3] if n.resolved]
+    then = view.dominant[1:3]
     next_ones = (
         f", ahead of {words.listed(_in_prose(n.name) for n in then)}"
         if then
@@ -131,10 +131,16 @@ def then_sentence(view: View) -> str:
     hypothesis = next((r for r in view.regimens if r.hypothesis and not r.refuted and r.direction == "smaller"), None)
     extra = f"; of the hypotheses, {hypothesis.short} points toward a smaller tumor" if hypothesis else ""
     if best is None:
-        return f"No regimen other than the standard has calibrated evidence behind it{extra}."
+        toward = [r.short for r in view.regimens if not r.refuted and r.direction == "smaller"][:3]
+        versus = f" against {standard.short}, {word_for(standard)}" if standard is not None else ""
+        points = f"{words.listed(toward)} point{'s' if len(toward) == 1 else ''}" if toward else "none points"
+        return (
+            "No combination here has been calibrated against trials, so the simulation gives directions and no "
+            f"probabilities:{versus}, {points} toward a smaller tumor.".replace(":,", ":")
+        )
     if standard is not None and standard.rank < best.rank and standard.response is not None:
         lead = (
-            f"No calibrated combination ranks above {word_for(standard)}, {standard.short}, with a response probability of "
+            f"No calibrated combination ranks above {word_for(standard)}, {standard.short}, with response probability "
             f"{words.percent(standard.response)} (90% interval {words.percent_range(standard.low, standard.high)}); "
             f"next, {best.short} would give {words.percent(best.response)} ({words.percent_range(best.low, best.high)})"
         )

@@ -54,12 +54,16 @@ def _regimens(view: View, n: int) -> Table:
         rows.append(view.standard)
     for r in rows:
         name = Text(r.short, style=TIER_STYLES[r.tier])
-        if r.standard or r.accepted:
+        if r.accepted:
             name.append("  standard of care", style="cyan")
+        if r.standard:
+            name.append("  reference", style="cyan")
         if r.refuted:
             name.append("  refuted by a randomized trial", style="red")
         if r.response is not None:
             response = f"{words.percent(r.response)} ({words.percent_range(r.low, r.high)})"
+        elif r.standard:
+            response = "reference"
         elif r.hypothesis:
             response = {"smaller": "smaller tumor", "larger": "larger tumor"}.get(r.direction, "unclear")
         else:

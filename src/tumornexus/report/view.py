@@ -131,7 +131,7 @@ class RegimenRow:
     standard: bool  # the standard that all others are compared with
     accepted: bool  # a standard of care in this cancer
     refuted: bool
-    negative_elsewhere: bool  # a randomized trial of it, or of a part of it, was negative in another setting
+    negative_elsewhere: bool  # a randomized trial of it, or of a part of it, was negative in some setting
     favored: float | None  # share of paired draws with a smaller tumor than under the standard
     direction: str  # "smaller", "larger" or "unclear", against the standard
 
@@ -214,12 +214,14 @@ class View:
         rows = [m for m in self.mechanisms if m.active]
         return sorted(rows, key=lambda m: (m.kind != "cause", -m.mean, m.id))
 
+    @property
+    def dominant(self) -> list[NodeRow]:
+        """The nodes that figures mark by number: at most five of those whose interval excludes no change."""
+        return [n for n in self.nodes if n.resolved][:5]
+
     def badge_of(self, mechanism: str) -> int | None:
-        """The number by which a dominant node is marked in every figure (1 to 5), or None."""
-        for index, node in enumerate(self.nodes[:5]):
-            if node.mechanism == mechanism and node.resolved:
-                return index + 1
-        return None
+        """The number of a dominant node, 1 for the most dominant, or None."""
+        return next((i + 1 for i, n in enumerate(self.dominant) if n.mechanism == mechanism), None)
 
 
 def get(thing: Any, name: str, default: Any = None) -> Any:
@@ -261,6 +263,15 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, q: Sequence[floa
 
 def _names(knowledge: Any, group: str) -> dict[str, str]:
     return {k: str(get(record, "name", words.plain(k))) for k, record in dict(get(knowledge, group, {})).items()}
+
+
+def drug_names(knowledge: Any) -> dict[str, str]:
+    """Names of agents inside a line of text: without what stands in parentheses, a generic name in lower case."""
+    out = {}
+    for ident, name in _names(knowledge, "drugs").items():
+        bare = name.split(" (")[0]
+        out[words.plain(ident)] = bare[:1].lower() + bare[1:] if bare[1:2].islower() else bare
+    return out
 
 
 def _scalar_text(value: Any) -> str:
@@ -427,7 +438,9 @@ class _Simulated:
         self.day = np.zeros(0)
         self.weight = np.zeros(0)
         self.relative = np.zeros((0, 0, 0))
-        name = next((v for v in ("tumor_volume_ml", "tumor_volume") if data is not None and v in data), None)
+        if data is None:
+            return
+        name = next((v for v in ("tumor_volume_ml", "tumor_volume") if v in data), None)
         if name is None or data.sizes.get("regimen", 0) == 0:
             return
         volume = data[name].transpose("regimen", "draw", "time").to_numpy().astype(float)
@@ -521,7 +534,7 @@ def negative_trials(against: str, tumor: str, knowledge: Any) -> tuple[bool, boo
         name = str(get(trial, "name", ""))
         if not (get(trial, "negative", False) and name and name in against):
             continue
-        itself = re.search(re.escape(name) + r"(\s*\([^)]*\))? was negative", against) is not None
+        itself = re.search(re.escape(name) + r"(( \([^)]*\))? was negative| \([^)]*\) failed)", against) is not None
         ours = itself and get(trial, "tumor") == tumor and bool(get(trial, "randomized", False))
         here, elsewhere = here or ours, elsewhere or not ours
     said = against.lower()
@@ -539,7 +552,7 @@ def _regimens(
         return ()
     tumor = dict(get(knowledge, "tumors", {})).get(tumor_id)
     texts = [_text(r) for r in frame["regimen"]]
-    short = words.short_regimens(texts)
+    short = words.short_regimens(texts, drug_names(knowledge))
     accepted = _accepted(frame, tumor, clinical)
     standard = _reference(frame, accepted)
     response, low, high = _share(frame, "response"), _share(frame, "response_low"), _share(frame, "response_high")
@@ -576,7 +589,7 @@ def _regimens(
                 standard=i == standard,
                 accepted=accepted[i],
                 refuted=bool(refuted) if isinstance(refuted, bool | np.bool_) else here,
-                negative_elsewhere=elsewhere and not here,
+                negative_elsewhere=elsewhere or here,
                 favored=share,
                 direction=direction,
             )
@@ -618,8 +631,9 @@ def _readouts(simulated: _Simulated, chosen: Sequence[tuple[str, str, str]]) -> 
             for regimen, short, key in chosen
         )
         attrs = dict(getattr(array, "attrs", {}))
-        name = str(attrs.get("long_name", name))
-        out.append(Readout(variable, name, str(attrs.get("units", attrs.get("unit", unit))), courses))
+        stated = str(attrs.get("long_name", ""))
+        name = name if stated in ("", variable) else stated
+        out.append(Readout(variable, name, str(attrs.get("units") or attrs.get("unit") or unit), courses))
     return tuple(out)
 
 
@@ -730,7 +744,7 @@ def build_view(result: Any, knowledge: Any) -> View:
 
     order = [r.regimen for r in regimens if r.regimen in simulated.regimens]
     order += [r for r in simulated.regimens if r not in order]
-    extra = words.short_regimens([r for r in order if r not in ranked])
+    extra = words.short_regimens([r for r in order if r not in ranked], drug_names(knowledge))
     label = {r: ranked[r].short if r in ranked else extra.get(r, r) for r in order}
     keys = {r: ranked[r].key if r in ranked else f"x{i + 1}" for i, r in enumerate(order)}
     courses = tuple(
@@ -771,7 +785,8 @@ def build_view(result: Any, knowledge: Any) -> View:
         nodes=nodes,
         pairs=pairs,
         node_quantity=quantity,
-        node_span=span or ("" if not simulated.day.size else f"at {simulated.day[-1] / words.DAYS_PER_MONTH:.0f} months"),
+        node_span=span
+        or ("" if not simulated.day.size else f"at {simulated.day[-1] / words.DAYS_PER_MONTH:.0f} months"),
         regimens=regimens,
         courses=courses,
         readouts=_readouts(simulated, [(r, label[r], keys[r]) for r in chosen]),

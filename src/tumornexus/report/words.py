@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 DAYS_PER_MONTH = 365.25 / 12.0
 NOT_AVAILABLE = "not available"
@@ -60,7 +60,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Barrier",
         "How far a step of the cancer-immunity cycle is closed, from 0 (open) to 1 (closed): the strongest "
-        "activity among the mechanisms that break it. The broken step is the one most closed; of steps about equally closed, the earliest.",
+        "activity among the mechanisms that break it. The broken step is the "
+        "one most closed; of steps about equally closed, the earliest.",
     ),
     (
         "Twin",
@@ -84,10 +85,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Never calibrated. The simulation gives a direction and a reason; a probability would pretend to knowledge.",
     ),
     (
-        "Favored over the standard",
-        "In paired draws (same virtual patient, same luck) the tumor is smaller than under the reference: the "
-        "care or the backbone: clearly favored in at least 95% of the weight, favored in at least 80%, slightly favored in at least "
-        "60%, disfavored in the mirror image, otherwise not separated.",
+        "Favored over the reference",
+        "The reference is the standard of care or backbone that the ranking compares with. In paired draws (same "
+        "virtual patient, same luck) the tumor is smaller than under it: clearly favored in 95% of the weight or more, "
+        "favored in at least 80%, slightly favored in at least 60%; disfavored in the mirror image; otherwise not "
+        "separated.",
     ),
     (
         "Refuted",
@@ -216,9 +218,10 @@ def agents_of(regimen: str) -> list[str]:
     return names
 
 
-def short_regimens(regimens: Sequence[str]) -> dict[str, str]:
+def short_regimens(regimens: Sequence[str], names: Mapping[str, str] | None = None) -> dict[str, str]:
     """Map each regimen string to agent names only; where two would read the same, both keep their doses."""
-    short = {regimen: " + ".join(agents_of(regimen)) or "untreated" for regimen in regimens}
+    called = names or {}
+    short = {r: " + ".join(called.get(a, a) for a in agents_of(r)) or "untreated" for r in regimens}
     counts: dict[str, int] = {}
     for name in short.values():
         counts[name] = counts.get(name, 0) + 1
@@ -226,7 +229,7 @@ def short_regimens(regimens: Sequence[str]) -> dict[str, str]:
 
 
 def favored(share: float) -> str:
-    """Return the fixed word for a share of paired draws in which the tumor is smaller than under the standard."""
+    """Return the fixed word for a share of paired draws in which the tumor is smaller than under the reference."""
     if share >= 0.95:
         return "clearly favored"
     if share >= 0.80:

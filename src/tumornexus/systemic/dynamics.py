@@ -104,6 +104,8 @@ def flux(state: State, p: Params) -> Flux:
     ex = checkpoints.rates(local, seen, p)
     functional = killing.function(local, p)
     crowd = 1.0 / (1.0 + (local.cd8_progenitor + local.cd8_effector) / p.tcell_crowding)
+    # Survival needs antigen and cytokines shared by all T cells present: attrition grows with their density.
+    attrition = 1.0 + (local.cd8_progenitor + local.cd8_effector + local.cd8_terminal) / p.tcell_capacity
     entering = now.entry * state.blood_cd8
     cd8_exhaust = ex.exhaust
     effector_growth = p.effector_proliferation * seen * functional * (1.0 + p.il2_signal) * crowd
@@ -157,9 +159,9 @@ def flux(state: State, p: Params) -> Flux:
     loss = State(
         cancer=cancer_loss,
         persister=persister_loss,
-        cd8_progenitor=p.progenitor_death + ex.differentiate - ex.renew * crowd + harm,
-        cd8_effector=p.effector_death + cd8_exhaust - effector_growth + harm,
-        cd8_terminal=p.terminal_death + harm,
+        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + harm,
+        cd8_effector=p.effector_death * attrition + cd8_exhaust - effector_growth + harm,
+        cd8_terminal=p.terminal_death * attrition + harm,
         cd4_helper=p.helper_death + ly.helper_to_treg + harm,
         treg=ly.treg_die + harm,
         nk=ly.nk_die + harm,

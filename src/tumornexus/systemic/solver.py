@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from tumornexus.biology.params import Params
-from tumornexus.biology.pharmacology import Acts, modulate, occupancy, propagator
+from tumornexus.biology.pharmacology import Acts, Modulation, modulate, occupancy, propagator
 from tumornexus.errors import SimulationError
 from tumornexus.systemic.dynamics import OBSERVABLES, flux, observe
 from tumornexus.systemic.integrate import exponential_trapezoid
@@ -115,7 +115,7 @@ def _exposure(acts: Acts, amount: jax.Array) -> jax.Array:
 
 
 def _treat_one(
-    p: Params, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array, in_tumor: jax.Array, *, steps_per_day: int
+    p: Params, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array, where: Modulation, *, steps_per_day: int
 ) -> tuple[State, dict[str, jax.Array], jax.Array, jax.Array]:
     """Treat for as many days as `doses` (day, slot) has rows; observables every `SAVE_EVERY_DAYS`.
 
@@ -142,7 +142,7 @@ def _treat_one(
         tumor_conc = toward + (tumor_conc - toward) * jnp.exp(-acts.penetration_rate * dt)
         plasma_effect = occupancy(mean_plasma, acts.ec50, acts.hill)
         tumor_effect = occupancy(tumor_conc, acts.ec50, acts.hill)
-        now = modulate(p, acts, plasma_effect, tumor_effect, in_tumor)
+        now = modulate(p, acts, plasma_effect, tumor_effect, where)
         state = exponential_trapezoid(state, lambda s: flux(s, now), dt)
         return (state, amounts, tumor_conc, now.values), mean_plasma
 
@@ -182,11 +182,14 @@ def _compiled_growth(names: tuple[str, ...]) -> Callable:
 
 
 @functools.cache
-def _compiled_treatment(names: tuple[str, ...], steps_per_day: int) -> Callable:
-    in_tumor = np.array([0.0 if n in SYSTEMIC_PARAMETERS else 1.0 for n in names])
+def _compiled_treatment(names: tuple[str, ...], acted: tuple[str, ...], steps_per_day: int) -> Callable:
+    where = Modulation(
+        index=np.array([names.index(n) for n in acted]),
+        in_tumor=np.array([0.0 if n in SYSTEMIC_PARAMETERS else 1.0 for n in acted]),
+    )
 
     def run(values: jax.Array, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array) -> tuple:
-        one = functools.partial(_treat_one, in_tumor=jnp.asarray(in_tumor), steps_per_day=steps_per_day)
+        one = functools.partial(_treat_one, where=where, steps_per_day=steps_per_day)
         return jax.vmap(lambda v, s, a, d, c: one(Params(v, names), s, a, d, c))(values, state, acts, doses, deposits)
 
     return jax.jit(run)
@@ -256,7 +259,7 @@ def treat(
     deposits = np.stack([t.step_deposits(steps_per_day) for t in treatments])
     parts = []
     with jax.enable_x64(True):
-        fn = _compiled_treatment(names, steps_per_day)
+        fn = _compiled_treatment(names, treatments[0].acted, steps_per_day)
         for start in range(0, n, CHUNK):
             index = np.minimum(np.arange(start, start + CHUNK), n - 1)
             which = assignment[index]

@@ -31,6 +31,7 @@ class Treatment:
     spread: np.ndarray  # (slot,) True where a day's amount is given in parts (oral)
     deposits: np.ndarray
     acts: Acts
+    acted: tuple[str, ...]  # parameters that the columns of `acts` stand for
 
     def until(self, days: int) -> Treatment:
         """Return the same treatment cut to the first `days` days."""
@@ -69,7 +70,13 @@ def _kinetics(drug: Drug) -> dict[str, float]:
     }
 
 
-def prepare(regimen: Regimen, knowledge: Knowledge, names: tuple[str, ...], horizon_days: int = HORIZON_DAYS) -> Treatment:
+def acted_parameters(knowledge: Knowledge) -> tuple[str, ...]:
+    """Return the parameters that any therapy of the catalogue acts on: the same for every regimen, hence static."""
+    addressed = {act.parameter for therapy in knowledge.therapies.values() for act in therapy.act}
+    return tuple(name for name in knowledge.parameters if name in addressed)
+
+
+def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
     """Return the tables of a regimen.
 
     Raises:
@@ -80,8 +87,9 @@ def prepare(regimen: Regimen, knowledge: Knowledge, names: tuple[str, ...], hori
         raise RegimenError(
             "too many drugs in one regimen", field="regimen", value=regimen.text, valid=f"at most {SLOTS} drugs"
         )
-    k = len(names)
-    index = {n: i for i, n in enumerate(names)}
+    acted = acted_parameters(knowledge)
+    k = len(acted)
+    index = {n: i for i, n in enumerate(acted)}
     table = {
         "k_elim": np.full(SLOTS, 1.0), "k_out": np.zeros(SLOTS), "k_in": np.ones(SLOTS), "nm_per_unit": np.ones(SLOTS),
         "penetration_rate": np.ones(SLOTS), "ec50": np.ones(SLOTS), "hill": np.ones(SLOTS),
@@ -113,5 +121,11 @@ def prepare(regimen: Regimen, knowledge: Knowledge, names: tuple[str, ...], hori
                 else:
                     table["saturate"][s, j], table["saturates"][s, j] = act.value, 1.0
     return Treatment(
-        text=regimen.text, drugs=regimen.drugs, doses=doses, spread=spread, deposits=deposits, acts=Acts(**table)
+        text=regimen.text,
+        drugs=regimen.drugs,
+        doses=doses,
+        spread=spread,
+        deposits=deposits,
+        acts=Acts(**table),
+        acted=acted,
     )

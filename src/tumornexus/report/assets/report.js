@@ -49,8 +49,4 @@
     }, { rootMargin: "-60px 0px -70% 0px" });
     document.querySelectorAll("section[id]").forEach(function (s) { observer.observe(s); });
   }
-  // On paper every table is open.
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (d) { d.open = true; });
-  });
 })();

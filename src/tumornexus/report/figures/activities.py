@@ -22,7 +22,7 @@ from tumornexus.report.view import View
 
 def activity_figure(view: View) -> Scene:
     """Activities by category, strongest first: dot at the mean, line over the 90 % interval, hatch if not measured."""
-    pitch, left, right, head = 23.0, 300.0, 560.0, 30.0
+    pitch, left, right, head = 23.0, 318.0, 564.0, 30.0
     groups = [(c, [m for m in view.mechanisms if m.category == c]) for c in CATEGORY_WORDS]
     groups += [
         (c, [m for m in view.mechanisms if m.category == c])
@@ -56,7 +56,7 @@ def activity_figure(view: View) -> Scene:
             badge = view.badge_of(m.id)
             if badge:
                 scene.badge(16, middle, str(badge), fill=color, r=7.6)
-            name = shorten(m.name, 12.5, 225, m.active)
+            name = shorten(m.name, 12.5, 250 if m.kind == "state" else 276, m.active)
             scene.text(30, middle + 4, name, size=12.5, bold=m.active, fill=INK if m.measured else MUTED, tip=m.claim)
             if m.kind == "state":
                 scene.text(left - 14, middle + 4, "state", size=10, anchor="end", fill=FAINT, italic=True, halo=True)

@@ -17,7 +17,7 @@ def shown_ids(view: View, most: int = 26) -> list[str]:
     """Active mechanisms, dominant nodes and what the active ones are claimed to drive, at most `most`."""
     rows = {m.id: m for m in view.mechanisms}
     first = [m.id for m in view.active]
-    first += [n.mechanism for n in view.nodes[:5] if n.resolved and n.mechanism in rows]
+    first += [n.mechanism for n in view.dominant if n.mechanism in rows]
     driven = [t for m in view.active for t, _ in m.drives if t in rows]
     return list(dict.fromkeys([*first, *driven]))[:most]
 

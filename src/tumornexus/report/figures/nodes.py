@@ -28,10 +28,14 @@ def _axis(
 ) -> tuple[Axis, list[tuple[float, str]], float, str]:
     """Scale, ticks, the place of no change and the axis title."""
     if view.node_quantity == "volume":
-        low = min([0.25] + [math.exp(r.low) for r in rows])
+        low = min([0.5] + [math.exp(r.low) for r in rows])
         high = max([1.25] + [math.exp(r.high) for r in rows])
         low, high = max(low * 0.9, 0.01), min(high * 1.1, 20.0)
-        ticks = [t for t in (0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0) if low <= t <= high]
+        ticks = [
+            t
+            for t in (0.01, 0.03, 0.1, 0.25, 0.5, *((0.75,) if low > 0.3 else ()), 1.0, 2.0, 4.0, 10.0)
+            if low <= t <= high
+        ]
         span = view.node_span or "at the end"
         return (
             Axis(low, high, start, stop, log=True),
@@ -75,9 +79,9 @@ def empty_scene(ident: str, title: str, said_instead: str, width: float = 380, h
 
 
 def node_figure(view: View, compact: bool = False) -> Scene:
-    """Dots with 90 % intervals, most dominant on top; hollow where the interval includes no change."""
+    """Dots with 90 % intervals, the twelve largest effects; hollow where the interval includes no change."""
     ident, title = ("fig-top-nodes" if compact else "fig-nodes"), "Dominant nodes"
-    singles = list(view.nodes[: 5 if compact else 24])
+    singles = list(view.nodes[: 5 if compact else 12])
     if not singles:
         return empty_scene(ident, title, "No reversal was simulated.", 380 if compact else 760)
     pair = list(view.pairs[:1]) if compact else []
@@ -200,6 +204,6 @@ def pair_figure(view: View) -> Scene:
         for k, line in enumerate(lines):
             scene.text(x, y + cell / 2 + 4 + 13 * (k - (len(lines) - 1) / 2), line, size=11.5)
     unit = "volume relative to not reversed" if view.node_quantity == "volume" else "points of response probability"
-    scene.text(left, top + cell * n + 18, f"Diagonal: one alone. Below: both. Median {unit};", size=10.5, fill=MUTED)
+    scene.text(left, top + cell * n + 18, f"Diagonal: one alone. Below: both. Mean {unit};", size=10.5, fill=MUTED)
     scene.text(left, top + cell * n + 32, "gray where the 90% interval includes no change.", size=10.5, fill=MUTED)
     return scene

@@ -61,7 +61,7 @@ def marker(scene: Scene, x: float, y: float, cost: int, row: RegimenRow, r: floa
 
 def arrow(scene: Scene, x: float, y: float, direction: str, row: RegimenRow, length: float = 34.0) -> None:
     """Draw the direction of a hypothesis: right is benefit, left is harm, a bar is no clear change."""
-    tip = f"{row.regimen}: {DIRECTION[direction]} than under the standard"
+    tip = f"{row.regimen}: {DIRECTION[direction]} than under the reference"
     if direction == "unclear":
         scene.line(x - length / 2, y, x + length / 2, y, stroke=NAVY, width=1.6, dash="3 3", tip=tip, key=row.key)
         return
@@ -100,16 +100,17 @@ def forest_figure(view: View) -> Scene:
     scene = Scene(380, 404, "fig-forest", title, "; ".join(parts))
     left, right, top, pitch, bottom = 12.0, 266.0, 22.0, 55.0 if len(rows) > 5 else 60.0, 356.0
     axis = Axis(0.0, 1.0, left, right)
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+    ticks = (0.0, 0.25, 0.5, 0.75, 1.0) if any(r.response is not None for r in rows) else ()
+    for tick in ticks:
         scene.text(axis(tick), bottom + 14, f"{100 * tick:.0f}%", size=10.5, anchor="middle", fill=MUTED)
     standard = view.standard
     for i, row in enumerate(rows):
         y = top + pitch * i
-        for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        for tick in ticks:
             scene.line(axis(tick), y + 17, axis(tick), y + 34, stroke=RULE, width=0.9)
-        if standard is not None and standard.response is not None:
-            x = axis(standard.response)
-            scene.line(x, y + 15, x, y + 36, stroke=INK, width=1.2, dash="3 2", tip="Best-ranked standard of care")
+        if standard is not None and (standard.response is not None or not ticks):
+            x = axis(standard.response if standard.response is not None else 0.3)
+            scene.line(x, y + 15, x, y + 36, stroke=INK, width=1.2, dash="3 2", tip="Reference of the comparisons")
         ink = CRIMSON if row.refuted else INK
         note = (
             "standard of care"
@@ -126,12 +127,14 @@ def forest_figure(view: View) -> Scene:
         scene.text(2, y, name, size=12.5, bold=True, fill=ink, halo=True, tip=row.regimen, key=row.key)
         scene.text(376, y + 30, value, size=11.5, anchor="end")
         scene.text(376, y, note, size=10.5, anchor="end", fill=CRIMSON if row.refuted else MUTED)
-        if row.response is None:
-            center = axis(standard.response) if standard is not None and standard.response is not None else axis(0.5)
+        if row.response is None and row.standard:
+            marker(scene, axis(0.3), y + 26, 1, row, r=5.6, tip=row.regimen)
+            scene.text(axis(0.3) + 14, y + 30, "reference", size=10, fill=MUTED, halo=True)
+        elif row.response is None:
+            center = axis(standard.response if standard is not None and standard.response is not None else 0.3)
             offset = {"smaller": 24.0, "larger": -24.0, "unclear": 0.0}[row.direction]
             arrow(scene, center + offset, y + 26, row.direction, row)
-            words_x = center + offset + (26 if row.direction != "larger" else -26)
-            anchor = "start" if row.direction != "larger" else "end"
+            words_x, anchor = center + (offset + 26 if row.direction != "larger" else 8), "start"
             scene.text(words_x, y + 30, DIRECTION[row.direction], size=10, fill=MUTED, anchor=anchor, halo=True)
         else:
             color = INK if row.standard else NAVY
@@ -139,9 +142,8 @@ def forest_figure(view: View) -> Scene:
             if row.low is not None and row.high is not None:
                 scene.line(axis(row.low), y + 26, axis(row.high), y + 26, stroke=color, width=2.2, tip=tip, key=row.key)
             marker(scene, axis(row.response), y + 26, 1, row, r=5.6, tip=tip)
-    scene.text(
-        left, 390, "Probability of objective response, 90% interval; dashed: best standard", size=10.5, fill=MUTED
-    )
+    label = "Probability of objective response, 90% interval; dashed: reference"
+    scene.text(left, 390, label if ticks else "Direction against the reference; no probability", size=10.5, fill=MUTED)
     return scene
 
 
@@ -169,33 +171,36 @@ def pareto_figure(view: View) -> Scene:
     desc += "".join(
         f"; {r.rank} {r.short}: {DIRECTION[r.direction]}, adverse events {words.percent(r.ae3)}" for r in hypotheses
     )
-    scene = Scene(1160, 500, "fig-pareto", title, desc)
-    left, right, top, bottom = 64.0, 1146.0, 44.0, 330.0
+    left, right, top, bottom = 112.0, 1146.0, 44.0, 330.0 if known else 44.0
+    scene = Scene(1160, bottom + 170, "fig-pareto", title, desc)
     ae = [r.ae3 or 0.0 for r in [*known, *hypotheses]] or [0.0]
     x_axis = Axis(0.0, min(1.0, max(0.4, max(ae) * 1.06)), left, right)
     tops = [r.high if r.high is not None else (r.response or 0.0) for r in known] or [0.5]
     y_axis = Axis(0.0, min(1.0, math.ceil(max(tops) * 10.5) / 10), bottom, top)
-    for tick in nice_ticks(0.0, y_axis.high, 5):
+    for tick in nice_ticks(0.0, y_axis.high, 5) if known else ():
         scene.line(left, y_axis(tick), right, y_axis(tick), stroke=RULE, width=0.8)
         scene.text(left - 8, y_axis(tick) + 4, f"{100 * tick:.0f}%", size=11, anchor="end", fill=MUTED)
-    strip = 372.0
+    strip = bottom + 42.0
     rows_of_strip = ("smaller", "unclear", "larger")
     strip_y = {d: strip + 16 + 26 * i for i, d in enumerate(rows_of_strip)}
     scene.rect(left, strip, right - left, 84, fill=TRACK, radius=3)
     for d, label in zip(rows_of_strip, ("smaller tumor", "no clear change", "larger tumor"), strict=True):
-        scene.text(right - 6, strip_y[d] + 4, label, size=10.5, anchor="end", fill=MUTED)
+        scene.text(left - 8, strip_y[d] + 4, label, size=10.5, anchor="end", fill=MUTED)
     scene.text(
-        left, strip - 6, "Mechanistic hypotheses: direction against the standard, no probability", size=11, fill=MUTED
+        left, strip - 6, "Mechanistic hypotheses: direction against the reference, no probability", size=11, fill=MUTED
     )
     for tick in nice_ticks(0.0, x_axis.high, 6):
-        scene.line(x_axis(tick), top, x_axis(tick), bottom, stroke=RULE, width=0.8)
+        if known:
+            scene.line(x_axis(tick), top, x_axis(tick), bottom, stroke=RULE, width=0.8)
         scene.line(x_axis(tick), strip, x_axis(tick), strip + 84, stroke=PAPER, width=1.0)
         scene.text(x_axis(tick), strip + 100, f"{100 * tick:.0f}%", size=11, anchor="middle", fill=MUTED)
-    scene.line(left, bottom, right, bottom, stroke=MUTED)
+    if known:
+        scene.line(left, bottom, right, bottom, stroke=MUTED)
+        middle = (top + bottom) / 2
+        scene.text(56, middle, "Objective response", size=11.5, anchor="middle", fill=MUTED, rotate=-90)
     scene.text(
         (left + right) / 2, strip + 120, "Grade 3 or higher adverse events", size=11.5, anchor="middle", fill=MUTED
     )
-    scene.text(18, (top + bottom) / 2, "Objective response", size=11.5, anchor="middle", fill=MUTED, rotate=-90)
 
     front = list(_front([r for r in known if not r.refuted]))
     if len(front) > 1:
@@ -258,7 +263,7 @@ def pareto_figure(view: View) -> Scene:
         scene.text(x + 16, 20, label, size=11, fill=MUTED)
         x += 32 + len(label) * 5.6
     scene.circle(x + 6, 16, 6, fill=INK)
-    scene.text(x + 16, 20, "standard", size=11, fill=MUTED)
+    scene.text(x + 16, 20, "reference", size=11, fill=MUTED)
     x += 92
     scene.text(x - 8, 20, "cost tier", size=11, fill=MUTED)
     x += 52
@@ -296,7 +301,7 @@ def _label(
     for px, py in places:
         box = (px, py - h + 2, px + w, py + 2)
         clash = any(box[0] < t[2] and box[2] > t[0] and box[1] < t[3] and box[3] > t[1] for t in taken)
-        if not clash and px > 66 and px + w < right + 6:
+        if not clash and px > 114 and px + w < right + 6:
             break
     else:
         px, py = places[0]

@@ -23,8 +23,10 @@ def _label(t: float) -> str:
 
 
 def _range(view: View) -> tuple[float, float]:
-    high = max([4.0] + [float(np.nanmax(c.high90)) for c in view.courses if np.isfinite(c.high90).any()])
-    return FLOOR * 0.8, min(120.0, high * 1.3)
+    """Lowest and highest relative volume shown: what the bands need, at least a tenth of baseline."""
+    highs = [float(np.nanmax(c.high90)) for c in view.courses if np.isfinite(c.high90).any()]
+    lows = [float(np.nanmin(c.low90)) for c in view.courses if np.isfinite(c.low90).any()]
+    return max(min([0.15, *lows]) * 0.6, FLOOR * 0.8), min(120.0, max([4.0, *highs]) * 1.3)
 
 
 def _months(day: np.ndarray) -> np.ndarray:
@@ -118,7 +120,7 @@ def overview_figure(view: View) -> Scene:
             labels.append(
                 (
                     y(float(course.median[-1])),
-                    said + (" (standard)" if row is not None and row.standard else ""),
+                    said + (" (reference)" if row is not None and row.standard else ""),
                     MUTED if none else color,
                     bool(top_row),
                     course.key,
@@ -206,11 +208,11 @@ def volume_figure(view: View) -> Scene:
         _band(scene, x, y, course, course.low50, course.high50, color, 0.13 if guess else 0.25)
         if standard is not None and not is_standard:
             _curve(scene, x, y, standard, INK, 1.1, "1.5 2.5")
-        _curve(scene, x, y, course, color, 2.0, "5 3" if guess else None, tip, course.key)
+        _curve(scene, x, y, course, color, 2.0, "5 3" if guess and not is_standard else None, tip, course.key)
         note = (
             ""
             if row is None
-            else "standard of care"
+            else "reference of the comparisons"
             if is_standard
             else "refuted by a randomized trial"
             if refuted

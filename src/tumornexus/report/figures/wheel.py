@@ -25,8 +25,8 @@ def wheel_figure(view: View) -> Scene:
         else f"step {b.step} {b.name} not measured"
         for b in view.barriers
     )
-    scene = Scene(468, 404, "fig-wheel", "Cancer-immunity cycle with the barrier at each step", desc)
-    cx, cy, sweep = 234.0, 196.0, 360.0 / 7
+    scene = Scene(476, 404, "fig-wheel", "Cancer-immunity cycle with the barrier at each step", desc)
+    cx, cy, sweep = 238.0, 196.0, 360.0 / 7
 
     for barrier in view.barriers:
         middle = (barrier.step - 1) * sweep
@@ -89,15 +89,11 @@ def wheel_figure(view: View) -> Scene:
 
     # Dominant nodes stand on the rim of the steps they break, most dominant first.
     at: dict[int, int] = {}
-    for node in view.nodes[:5]:
-        if not node.resolved:
-            continue
+    for node in view.dominant:
         for step in node.steps:
             at[step] = at.get(step, 0) + 1
     used: dict[int, int] = {}
-    for index, node in enumerate(view.nodes[:5]):
-        if not node.resolved:
-            continue
+    for index, node in enumerate(view.dominant):
         for step in node.steps:
             slot = used.get(step, 0)
             used[step] = slot + 1
@@ -123,7 +119,7 @@ def wheel_figure(view: View) -> Scene:
     scene.text(205, y, "1 closed", size=10.5, fill=MUTED)
     scene.line(256, y - 4, 274, y - 4, width=1.5)
     scene.text(279, y, "90% interval", size=10.5, fill=MUTED)
-    if any(n.resolved for n in view.nodes[:5]):
+    if view.dominant:
         scene.badge(362, y - 4, "1", fill=MUTED, r=6.5)
         scene.text(373, y, "dominant node", size=10.5, fill=MUTED)
     return scene

@@ -1,0 +1,197 @@
+"""Ensembles that several tests read: an otherwise responsive tumor, and what each mechanism makes of it.
+
+Compiling the simulator takes most of the time of these tests, so every case of a file rides in one ensemble call and
+compiled code is kept between test runs in pytest's own cache folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from tumornexus.biology.pharmacology import Acts
+from tumornexus.knowledge import Knowledge, parse_regimen
+from tumornexus.systemic.solver import grow, treat
+from tumornexus.systemic.state import State
+from tumornexus.systemic.treatment import SLOTS, Treatment, acted_parameters, prepare
+from tumornexus.systemic.twin import apply_effects, bounded_mask, draw_bare, parameter_names
+
+HORIZON_DAYS = 364
+BURDEN_ML = 20.0
+FLOOR_ML = 0.01  # volumes below this count as equal: the model says nothing about the last cells
+
+
+def keep_compiled(config: pytest.Config) -> None:
+    """Keep compiled code in pytest's cache folder, which the workers of a run and later runs share."""
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def rows(state: State, index: np.ndarray) -> State:
+    """Return some members of an ensemble."""
+    return jax.tree.map(lambda x: np.asarray(x)[index], state)
+
+
+def usual(knowledge: Knowledge, *drugs: str) -> Treatment:
+    """Return the usual regimen of some drugs over the horizon of these tests."""
+    text = " + ".join(knowledge.drugs[d].usual for d in drugs)
+    return prepare(parse_regimen(text, knowledge), knowledge).until(HORIZON_DAYS)
+
+
+def untreated(knowledge: Knowledge) -> Treatment:
+    """Return a year without any drug."""
+    one = usual(knowledge, "nivolumab")
+    return replace(
+        one, text="none", drugs=(), doses=np.zeros_like(one.doses), deposits=np.zeros_like(one.deposits)
+    )
+
+
+def full_effect(knowledge: Knowledge, therapy: str) -> Treatment:
+    """Return a therapy that has acts but no drug (a strategy) as a constant, almost complete effect."""
+    none = untreated(knowledge)
+    acted = acted_parameters(knowledge)
+    acts = jax.tree.map(np.array, none.acts)
+    neutral = {
+        "multiply": np.ones_like(acts.multiply), "add": np.zeros_like(acts.add),
+        "saturate": np.zeros_like(acts.saturate), "saturates": np.zeros_like(acts.saturates),
+        "k_elim": np.full(SLOTS, 0.1), "k_out": np.zeros(SLOTS), "k_in": np.ones(SLOTS), "nm_per_unit": np.ones(SLOTS),
+        "ec50": np.full(SLOTS, 0.1), "hill": np.ones(SLOTS), "tumor_to_plasma": np.ones(SLOTS),
+        "penetration_rate": np.ones(SLOTS),
+    }  # fmt: skip
+    for act in knowledge.therapies[therapy].act:
+        neutral[{"multiply": "multiply", "add": "add", "saturate": "saturate"}[act.law]][0, acted.index(act.parameter)] = (
+            act.value
+        )
+        if act.law == "saturate":
+            neutral["saturates"][0, acted.index(act.parameter)] = 1.0
+    doses = np.zeros_like(none.doses)
+    doses[:, 0] = 10.0
+    return replace(none, text=therapy, doses=doses, acts=Acts(**neutral))
+
+
+def together(knowledge: Knowledge, first: Treatment, second: Treatment) -> Treatment:
+    """Return two treatments at once: the slots of the second follow those of the first."""
+    used = int(np.flatnonzero(first.doses.any(axis=0)).max(initial=-1)) + 1
+    if used + int(np.flatnonzero(second.doses.any(axis=0)).max(initial=-1)) + 1 > SLOTS:
+        raise ValueError("more drugs than slots")
+
+    def beside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.asarray(a)[:used], np.asarray(b)[: SLOTS - used]])
+
+    return replace(
+        first,
+        text=f"{first.text} + {second.text}",
+        drugs=(*first.drugs, *second.drugs),
+        doses=beside(first.doses.T, second.doses.T).T,
+        spread=beside(first.spread, second.spread),
+        deposits=first.deposits + second.deposits,
+        acts=jax.tree.map(beside, first.acts, second.acts),
+    )
+
+
+@dataclass(frozen=True)
+class Tumors:
+    """Melanoma-like tumors that respond to PD-1 blockade, bare and with one mechanism at a time.
+
+    `bare` (draw, parameter) are the draws without mechanisms; `values[m]` those with mechanism `m` at full activity
+    (half of the cells for a clonal loss), "" for none; `state[m]` the tumors grown to one burden.
+    """
+
+    knowledge: Knowledge
+    names: tuple[str, ...]
+    bare: np.ndarray
+    values: Mapping[str, np.ndarray]
+    state: Mapping[str, State]
+    driver: np.ndarray  # rows of a BRAF V600 tumor: dependence on the pathway, (draw, parameter)
+
+    @property
+    def n(self) -> int:
+        return len(self.bare)
+
+
+def activity_of(knowledge: Knowledge, mechanism: str) -> float:
+    """Return the activity at which a mechanism is tested: complete, but a clone of half the cells."""
+    return 0.5 if knowledge.mechanisms[mechanism].extent == "clonal_fraction" else 1.0
+
+
+def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 48, seed: int = 0) -> Tumors:
+    """Return the `n` most responsive of `of` bare draws, with and without each cause, grown to `BURDEN_ML`.
+
+    Effects have their stated values, so that draws differ by the patient and not by the size of the effect.
+    """
+    names = parameter_names(knowledge)
+    bounded = bounded_mask(knowledge)
+    candidates = draw_bare(knowledge, knowledge.tumors["melanoma"], of, seed, "responsive", braf_v600=False)
+    grown = grow(candidates, names, np.full(of, BURDEN_ML))
+    course = treat(candidates, names, grown.state, [usual(knowledge, "nivolumab")], np.zeros(of, int), keep=["tumor_volume"])
+    change = log_change(course["tumor_volume"].values)
+    change = np.where(grown.status == 0, change, np.inf)
+    bare = candidates[np.sort(np.argsort(change)[:n])]
+    sizes = {m: tuple((e, np.full(n, e.value)) for e in r.effect) for m, r in knowledge.mechanisms.items()}
+    values = {"": apply_effects(bare, {}, sizes, names, bounded)}
+    for mechanism, record in knowledge.mechanisms.items():
+        if record.effect:
+            activity = {mechanism: np.full(n, activity_of(knowledge, mechanism))}
+            values[mechanism] = apply_effects(bare, activity, sizes, names, bounded)
+    driver = bare.copy()
+    driver[:, names.index("mapk_dependence")] = 0.95
+    # A driver belongs to an active pathway: the tumor that a BRAF inhibitor is meant for carries both.
+    if "mapk_activation" in values:
+        driver = apply_effects(driver, {"mapk_activation": np.ones(n)}, sizes, names, bounded)
+    values["braf_v600"] = driver
+    stacked = np.concatenate(list(values.values()))
+    grown = grow(stacked, names, np.full(len(stacked), BURDEN_ML))
+    if (grown.status != 0).any():
+        raise AssertionError(f"{int((grown.status != 0).sum())} test tumors do not reach {BURDEN_ML} mL")
+    state = {m: rows(grown.state, np.arange(i * n, (i + 1) * n)) for i, m in enumerate(values)}
+    return Tumors(knowledge, names, bare, values, state, driver)
+
+
+def log_change(volume_ml: np.ndarray) -> np.ndarray:
+    """Return ln volume at the end over volume at the start, shape (member,), with volumes below the floor as equal."""
+    log = np.log(np.maximum(volume_ml, FLOOR_ML))
+    return log[..., -1] - log[..., 0]
+
+
+class Courses:
+    """Trajectories of (tumor, treatment) pairs, simulated in one ensemble call; reads return arrays (draw, time)."""
+
+    def __init__(self, tumors: Tumors, jobs: Iterable[tuple[str, str]], treatments: Mapping[str, Treatment]) -> None:
+        self.jobs = list(dict.fromkeys(jobs))
+        self.place = {job: i for i, job in enumerate(self.jobs)}
+        self.n = tumors.n
+        keys = list(treatments)
+        values = np.concatenate([tumors.values[m] for m, _ in self.jobs])
+        state = jax.tree.map(lambda *xs: np.concatenate(xs), *[tumors.state[m] for m, _ in self.jobs])
+        assignment = np.repeat([keys.index(t) for _, t in self.jobs], self.n)
+        self.data: xr.Dataset = treat(values, tumors.names, state, list(treatments.values()), assignment)
+
+    def of(self, tumor: str, treatment: str, observable: str) -> np.ndarray:
+        """Return one observable of one pair, shape (draw, time)."""
+        i = self.place[tumor, treatment]
+        return self.data[observable].values[i * self.n : (i + 1) * self.n]
+
+    def growth(self, tumor: str, treatment: str) -> np.ndarray:
+        """Return ln volume at one year over volume at baseline, shape (draw,)."""
+        return log_change(self.of(tumor, treatment, "tumor_volume"))
+
+    def level(self, tumor: str, treatment: str, observable: str, days: slice = slice(1, 9)) -> np.ndarray:
+        """Return the mean of ln observable over the first eight weeks, shape (draw,)."""
+        return np.log(np.maximum(self.of(tumor, treatment, observable)[:, days], 1e-9)).mean(axis=1)
+
+
+def pairs(knowledge: Knowledge, kinds: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (mechanism, reversing therapy) of records of some kinds, therapies without acts of their own left out."""
+    return [
+        (mechanism.id, therapy)
+        for mechanism in knowledge.mechanisms.values()
+        if mechanism.kind in kinds
+        for therapy in mechanism.reversed_by
+        if knowledge.therapies[therapy].agents or knowledge.therapies[therapy].act
+    ]
