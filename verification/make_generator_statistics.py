@@ -6,10 +6,11 @@ Takes the eight whole-transcriptome cohorts (gide2019_pd1, hugo2016, jung2019_ns
 riaz2017, snyder2017, vanallen2015) and writes ``verification/data/generator_statistics.npz``: derived per-gene numbers
 and no patient. What is estimated, per gene of the genes that all eight share:
 
-* ``median`` (tumor, gene), log2 TPM: median over the cohorts of the tumor type.
+* ``level`` (tumor, gene), log2 TPM: mean over the samples of a cohort, median over the cohorts of the tumor type. Not
+  the median over samples: the generator adds effects around a mean, and weakly expressed genes are skewed.
 * ``share`` (cell type, gene): which part of the gene's bulk expression each cell type contributes at typical
   composition, by non-negative least squares of the gene's expression relative to its cohort median on relative cell
-  fractions. A cell type's expression profile is ``2^median * share / fraction``. Fractions follow anchor genes (below).
+  fractions. A cell type's expression profile is ``2^level * share / fraction``. Fractions follow anchor genes (below).
 * ``log_fraction_cov``: covariance between patients of the log2 cell fractions.
 * ``program`` (mechanism, gene): how each gene moves, log2, when a mechanism's program rises by one unit: ridge
   regression of what the mixture leaves unexplained on all program scores at once. A score is the leading common
@@ -98,7 +99,8 @@ def main(folder: Path) -> None:
     x = np.log2(tpm.to_numpy().T + FLOOR)  # (sample, gene)
     center = np.array([np.median(x[cohort == c], axis=0) for c in range(len(COHORTS))])
     of_tumor = [[i for i, t in enumerate(COHORTS.values()) if t == name] for name in TUMORS]
-    median = np.array([np.median(center[members], axis=0) for members in of_tumor])
+    mean = np.array([x[cohort == c].mean(axis=0) for c in range(len(COHORTS))])
+    base = np.array([np.median(mean[members], axis=0) for members in of_tumor])
     same_protocol = [list(COHORTS).index(name) for name in SAME_PROTOCOL]
     batch_sd = np.clip(center[same_protocol].std(axis=0, ddof=1), 0.0, 2.0)
     x -= center[cohort]
@@ -166,7 +168,7 @@ def main(folder: Path) -> None:
         HERE / "data" / "generator_statistics.npz",
         gene=genes.astype("U"),
         tumor=np.array(TUMORS),
-        median=median.round(1).astype(np.float16),
+        level=base.round(1).astype(np.float16),
         cell_type=np.array([*ANCHORS, "cancer"]),
         fraction=np.median(f, axis=1),
         share=share.round(2).astype(np.float16),

@@ -83,8 +83,8 @@ def _any_tumor(*drivers: tuple[str, str, str]) -> dict[str, Drivers]:
     return dict.fromkeys(TUMORS, drivers)
 
 
-# Prevalences are those of the tumor records, rounded, so that the medians of the cohorts, to which every patient is
-# anchored, contain the mechanisms as often as they are planted: in renal cancer the median already is a vascular tumor.
+# Prevalences are those of the tumor records, rounded, so that the means of the cohorts, to which every patient is
+# anchored, contain the mechanisms as often as they are planted: in renal cancer the mean already is a vascular tumor.
 PLANTS: dict[str, Plant] = {
     "low_tmb": Plant(_by(0.45, 0.65, 0.9), sign=0.0),
     "hla_homozygosity": Plant(_by(0.22, 0.22, 0.22), sign=0.0),
@@ -188,7 +188,7 @@ class Statistics:
     """What the cohorts say, as float64; see ``make_generator_statistics.py`` for each entry."""
 
     gene: np.ndarray
-    median: dict[str, np.ndarray]
+    level: dict[str, np.ndarray]
     cell_type: tuple[str, ...]
     fraction: np.ndarray
     share: np.ndarray
@@ -217,7 +217,7 @@ def statistics() -> Statistics:
                 program[name][index[gene]] = max(1.0, program[name][index[gene]])
         return Statistics(
             gene=d["gene"],
-            median={str(t): d["median"][k].astype(float) for k, t in enumerate(d["tumor"])},
+            level={str(t): d["level"][k].astype(float) for k, t in enumerate(d["tumor"])},
             cell_type=tuple(str(c) for c in d["cell_type"]),
             fraction=d["fraction"],
             share=d["share"].astype(float),
@@ -308,7 +308,7 @@ def draw_mechanisms(rng: np.random.Generator, tumor: str) -> tuple[dict[str, flo
 
 
 def _mean_extent(tumor: str, mechanism: str) -> float:
-    """Population mean of a mechanism's extent, zero included: what the cohort medians already contain."""
+    """Population mean of a mechanism's extent, zero included: what the cohort means already contain."""
     a, b = EXTENT
     return (1.0 - NOTHING) * PLANTS[mechanism].prevalence[tumor] * a / (a + b)
 
@@ -341,7 +341,7 @@ def _expression(
 ) -> np.ndarray:
     """Reads per million (gene,)."""
     relative = fractions / stats.fraction
-    log2 = stats.median[tumor] + np.log2(relative @ stats.share + 0.02)
+    log2 = stats.level[tumor] + np.log2(relative @ stats.share + 0.02)
     for name, response in stats.program.items():
         noise = rng.standard_normal()
         if name in PLANTS:

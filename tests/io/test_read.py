@@ -162,7 +162,8 @@ def test_panel_report(tmp_path):
     path.write_text(
         "sample\tpatient\tgene\tprotein_change\tconsequence\talteration\n"
         "P1\tP1\tAPC\tc.1396G>T_p.E466*\tlikely_short\tc.1396G>T_p.E466*(0.42,220); c.100A>T_p.K34M(0.1,50)\n"
-        "P1\tP1\tCDKN2A\tloss\tdeletion\tloss(0, exons 5 of 5)\nP1\tP1\tCCND1\tamplification\tgain\tamplification(7, exons 5 of 5)\n"
+        "P1\tP1\tCDKN2A\tloss\tdeletion\tloss(0, exons 5 of 5)\n"
+        "P1\tP1\tCCND1\tamplification\tgain\tamplification(7, exons 5 of 5)\n"
     )
     table, assay, notes = read_mutations(path, load_knowledge().genes)
     assert assay == "panel"

@@ -119,7 +119,7 @@ def test_unannotated_variant_says_nothing():
 
 
 def test_missense_is_not_loss():
-    assert read_mutation(Compiled(LOSS), sequenced(("B2M", "missense", "M1V"[:0] or "K20R"))).llr < 0
+    assert read_mutation(Compiled(LOSS), sequenced(("B2M", "missense", "K20R"))).llr < 0
 
 
 def test_single_hit_counts_less_than_two():
@@ -133,8 +133,16 @@ def test_single_hit_counts_less_than_two():
     assert one.extent is not None
 
 
-@pytest.mark.parametrize(("gene", "change", "hit"), [("BRAF", "V600E", True), ("BRAF", "V600_K601delinsE", True), ("BRAF", "V60E", False),
-                                                     ("BRAF", "V6001E", False), ("KRAS", "V600E", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("gene", "change", "hit"),
+    [
+        ("BRAF", "V600E", True),
+        ("BRAF", "V600_K601delinsE", True),
+        ("BRAF", "V60E", False),
+        ("BRAF", "V6001E", False),
+        ("KRAS", "V600E", False),
+    ],
+)
 def test_hotspot_positions(gene, change, hit):
     reading = read_mutation(Compiled(replace_genes(HOTSPOT)), sequenced((gene, "missense", change)))
     assert (reading.llr > 0) == hit

@@ -19,8 +19,16 @@ from tumornexus.profile import load_reference, profile_cohort, profile_patient, 
 from tumornexus.profile.profile import activities_table
 
 COHORTS = (
-    "gide2019_pd1", "riaz2017", "vanallen2015", "hugo2016", "imvigor210", "jung2019_nsclc", "snyder2017", "miao2018_rcc", "nathanson2017",
-)  # fmt: skip
+    "gide2019_pd1",
+    "riaz2017",
+    "vanallen2015",
+    "hugo2016",
+    "imvigor210",
+    "jung2019_nsclc",
+    "snyder2017",
+    "miao2018_rcc",
+    "nathanson2017",
+)
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +116,16 @@ def test_files_have_the_promised_columns(tmp_path, knowledge):
     assert (intervals["low"] <= intervals["high"]).all()
     summary = pd.read_csv(out / "summary.tsv", sep="\t")
     assert list(summary.columns) == [
-        "sample", "phenotype", "p_inflamed", "p_excluded", "p_desert", "broken_step", "icb_response_score", "icb_response_low",
+        "sample",
+        "phenotype",
+        "p_inflamed",
+        "p_excluded",
+        "p_desert",
+        "broken_step",
+        "icb_response_score",
+        "icb_response_low",
         "icb_response_high",
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(summary[["p_inflamed", "p_excluded", "p_desert"]].sum(axis=1), 1.0)
     record = json.loads((out / "profile.json").read_text())
     assert set(record["samples"]) == {"P1", "P2", "P3"}

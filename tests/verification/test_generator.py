@@ -79,7 +79,7 @@ def test_full_extent_moves_the_program_by_one_to_two_log2(mechanism):
         np.log2(synthetic._expression(r, stats, tumor, none, t, stats.fraction, {}) + 0.5)
         for r, t in zip(rng, ({}, {mechanism: 1.0}), strict=True)
     )
-    expressed = leading[stats.median[tumor][leading] > 0.0]
+    expressed = leading[stats.level[tumor][leading] > 0.0]
     unit = np.mean((present - absent)[expressed]) / np.mean(response[expressed]) * plant.sign
     low, high = synthetic.FULL_EXTENT_LOG2
     assert 0.6 * low <= unit <= 1.3 * high  # patient-wise detail, counting noise and composition included

@@ -38,7 +38,8 @@ def antigen_breadth(p: Params) -> jax.Array:
 
 def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
     """Return MHC-I of each clone in [0, 1]: basal without interferon signalling, induced with it, none without B2M."""
-    induced = p.mhc1_basal + (1.0 - p.mhc1_basal) * mhc1[..., None] * clone.ifn
+    basal = p.mhc1_basal[..., None]
+    induced = basal + (1.0 - basal) * mhc1[..., None] * clone.ifn
     return clone.mhc1 * induced
 
 

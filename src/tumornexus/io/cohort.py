@@ -184,7 +184,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     clinical = None
     if clinical_path:
         clinical = read_text_table(clinical_path, required=["sample"])
-        if clinical["sample"].isna().any():
+        if bool(clinical["sample"].isna().to_numpy().any()):
             raise InputError(
                 "a row has no sample id", file=clinical_path, field="sample", value="", valid="an id on each row"
             )

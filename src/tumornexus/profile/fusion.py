@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -73,6 +74,15 @@ def _log_density(distance: np.ndarray, noise: float) -> np.ndarray:
     )
 
 
+@lru_cache(maxsize=4096)
+def _informative_range(separation: float, noise: float, shape: tuple[float, float]) -> tuple[float, float]:
+    """Distances from absence between which the likelihood ratio of a score rises: its lowest and its highest point."""
+    distance = np.arange(-3.0, separation * float(_SCALED[shape][-1]) + 1.0, 0.02)
+    here = _log_density(distance[:, None] - separation * _SCALED[shape], noise)
+    ratio = np.log(np.exp(_LOG_PRIOR[shape] + here).sum(axis=1)) - _log_density(distance, noise)
+    return float(distance[int(np.argmin(ratio))]), float(distance[int(np.argmax(ratio))])
+
+
 def class_noise(separation: float, share: float, shape: tuple[float, float]) -> float:
     """Standard deviation within a class that leaves the mixture with standard deviation one."""
     alpha, beta = shape
@@ -119,8 +129,10 @@ def fuse(
     for item in soft:
         middle = -reference_prevalence * item.separation
         noise = class_noise(item.separation, reference_prevalence, prior_shape)
-        # Beyond full extent, or two standard deviations below absence, a score says no more than at that point.
-        z = min(max(item.z, middle - 2.0 * noise), middle + item.separation * float(scaled[-1]))
+        # Where the outlier component starts to take over, a score says as much as it ever will: a higher score never
+        # speaks less for the mechanism.
+        lowest, highest = _informative_range(round(item.separation, 3), noise, prior_shape)
+        z = middle + min(max(item.z - middle, lowest), highest)
         here = _log_density(z - middle - item.separation * scaled, noise)
         none = float(_log_density(np.array(z - middle), noise))
         contributions.append(weight * (float(np.log(np.exp(log_prior + here).sum())) - none))

@@ -32,9 +32,9 @@ NO_INDICES = np.array([], dtype=np.intp)
 SINGLE_HIT = 0.6
 # A loss call without a copy number is mostly the loss of one copy of two.
 SHALLOW = 0.25
-# Records give separations for scores as published. Once tumor type and protocol are taken out, classes lie further apart
-# in what spread is left: 1.43 against 1.2 for MAPK activity (RAS/RAF hotspot or not, riaz2017, n = 42), 1.42 against 1.2 for
-# CD274 (PD-L1 IC2+ or IC0, imvigor210, n = 176).
+# Records give separations for scores as published. Once tumor type and protocol are taken out, classes lie further
+# apart in what spread is left: 1.43 against 1.2 for MAPK activity (RAS/RAF hotspot or not, riaz2017, n = 42), 1.42
+# against 1.2 for CD274 (PD-L1 IC2+ or IC0, imvigor210, n = 176).
 ADJUSTED_GAIN = 1.18
 # A panel fixes the level of a sample on few genes, which shifts all of its scores together.
 PANEL_RELIABILITY = 0.7

@@ -1,0 +1,371 @@
+"""Every rate law at once: shapes, signs, bounds and monotonicities that biology demands whatever the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tumornexus.biology import (
+    cart, checkpoints, growth, host, killing, lymphoid, mediators, metabolism, myeloid, presentation, priming, stroma,
+    trafficking, vasculature,
+)  # fmt: skip
+from tumornexus.biology.environment import Cells, Local, Signals
+from tumornexus.biology.params import Params, Recorder, hill
+from tumornexus.biology.presentation import CloneTraits
+
+FRACTIONS = (
+    "cancer", "persister", "cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "treg", "nk", "car_t",
+    "dendritic", "mdsc", "tam_m1", "tam_m2", "caf_matrix", "caf_cytokine", "dead_antigen",
+)  # fmt: skip
+LEVELS = ("mhc1", "pdl1", "alt_checkpoint", "silencing")
+OPEN = ("vessels", "matrix")
+FIELDS = (*FRACTIONS, *LEVELS, *OPEN)
+N = 64
+
+# Wild type, without B2M, without JAK, without the CAR antigen, with a reactivated pathway.
+CLONES = CloneTraits(
+    mhc1=np.array([1.0, 0.0, 1.0, 1.0, 1.0]),
+    ifn=np.array([1.0, 1.0, 0.0, 1.0, 1.0]),
+    car_antigen=np.array([1.0, 1.0, 1.0, 0.0, 1.0]),
+    targeted=np.array([1.0, 1.0, 1.0, 1.0, 0.0]),
+)
+
+
+def tissue(seed: int, shape: tuple[int, ...], sparsity: float = 0.5) -> Cells:
+    """Return random tissue: fractions that add up to at most one, many of them zero; levels in [0, 1]."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    raw = generator.exponential(size=(len(FRACTIONS), *shape)) * (generator.random((len(FRACTIONS), *shape)) > sparsity)
+    raw = raw / np.maximum(raw.sum(axis=0), 1e-12) * generator.random(shape)
+    values = {name: raw[i] for i, name in enumerate(FRACTIONS)}
+    values |= {name: generator.random(shape) for name in LEVELS}
+    values |= {name: 3.0 * generator.random(shape) ** 2 for name in OPEN}
+    return Cells(**{name: jnp.asarray(v) for name, v in values.items()})
+
+
+def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
+    """Evaluate every law on one environment; keys are ``module.quantity``, clones along a last axis where they differ."""
+    recognized = presentation.recognition(cells, CLONES, p)
+    mean = recognized[..., 0]
+    local = mediators.quasi_steady(cells, mean, p)
+    mhc1 = presentation.mhc1_of_clone(cells.mhc1, CLONES, p)
+    car_seen = presentation.car_recognition(CLONES, p)
+    reserve, microbiome, node = 0.8 + 0.0 * cells.mhc1, 0.6 + 0.0 * cells.mhc1, 0.3 + 0.0 * cells.mhc1
+    out = {
+        "presentation.recognition": recognized,
+        "presentation.mhc1_of_clone": mhc1,
+        "presentation.mhc1_target": presentation.mhc1_target(local, p),
+        "presentation.pdl1_target": presentation.pdl1_target(local, p),
+        "presentation.car_recognition": car_seen + 0.0 * mhc1,
+        "checkpoints.brake": checkpoints.brake(local, p),
+        "checkpoints.alt_checkpoint_target": checkpoints.alt_checkpoint_target(local, p),
+        "metabolism.tcell_fitness": metabolism.tcell_fitness(local, p),
+        "killing.suppression": killing.suppression(local, p),
+        "killing.function": killing.function(local, p),
+        "killing.cd8_rate": killing.cd8_rate(local, recognized, p),
+        "killing.nk_rate": killing.nk_rate(local, mhc1, p),
+        "killing.macrophage_rate": killing.macrophage_rate(local, p),
+        "killing.car_t_rate": killing.car_t_rate(local, car_seen, p),
+        "killing.infiltrate_access": killing.infiltrate_access(local, p),
+        "trafficking.entry_factor": trafficking.entry_factor(local, p),
+        "trafficking.car_t_entry_factor": trafficking.car_t_entry_factor(local, p),
+        "priming.activation": priming.activation(node, cells.treg, cells.cd4_helper, p),
+        "priming.burst": priming.burst(p) + 0.0 * cells.mhc1,
+    }
+    families = {
+        "signals": local.signals,
+        "checkpoints": checkpoints.rates(local, mean, p),
+        "growth": growth.rates(local, CLONES, p),
+        "lymphoid": lymphoid.rates(local, reserve, p),
+        "myeloid": myeloid.rates(local, p),
+        "stroma": stroma.rates(local, p),
+        "vasculature": vasculature.rates(local, p),
+        "priming": priming.dendritic(local, microbiome, p),
+        "cart": cart.rates(1e3 * cells.cancer, 1e2 * cells.car_t, p),
+    }
+    for family, values in families.items():
+        fields = values._asdict() if isinstance(values, tuple) else {f: getattr(values, f) for f in Signals.__dataclass_fields__}
+        out |= {f"{family}.{field}": value for field, value in fields.items()}
+    return out
+
+
+BOUNDED = (
+    "presentation.recognition", "presentation.mhc1_of_clone", "presentation.mhc1_target", "presentation.pdl1_target",
+    "presentation.car_recognition", "checkpoints.brake", "checkpoints.alt_checkpoint_target", "metabolism.tcell_fitness",
+    "killing.suppression", "killing.function", "killing.infiltrate_access", "trafficking.entry_factor",
+    "signals.arginine", "signals.drug_access",
+)  # fmt: skip
+# What a steroid or an inhibitor scales is at most one; what is one without any tissue is allowed to be exactly one.
+FREE_OF_TISSUE = {"priming.burst"}
+
+
+@pytest.fixture(scope="module")
+def law(names: tuple[str, ...], typical: np.ndarray) -> Callable[[Cells], dict[str, np.ndarray]]:
+    """Return all laws at typical parameters, compiled for batches of `N` environments."""
+    compiled = jax.jit(lambda cells, values: all_laws(cells, Params(values, names)))
+
+    def run(cells: Cells, values: np.ndarray = typical) -> dict[str, np.ndarray]:
+        with jax.enable_x64(True):
+            return jax.device_get(compiled(jax.tree.map(lambda x: jnp.asarray(x, dtype=float), cells), jnp.asarray(values)))
+
+    return run
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), sparsity=st.sampled_from([0.0, 0.3, 0.7, 0.95]))
+def test_rates_and_signals_are_finite_and_never_negative(law, seed, sparsity):
+    for name, value in law(tissue(seed, (N,), sparsity)).items():
+        assert np.isfinite(value).all(), name
+        assert (value >= 0.0).all(), name
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), stretch=st.sampled_from([0.25, 4.0]))
+def test_rates_stay_finite_and_non_negative_for_parameters_far_from_typical(law, typical, knowledge, seed, stretch):
+    """Each parameter times a random factor; those bounded in [0, 1] stay there."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    values = typical * stretch ** generator.standard_normal(len(typical))
+    bounded = np.array([p.bounded or p.high <= 1.0 for p in knowledge.parameters.values()])
+    values = np.where(bounded, np.clip(values, 0.0, 1.0), values)
+    for name, value in law(tissue(seed, (N,)), values).items():
+        assert np.isfinite(value).all(), name
+        assert (value >= 0.0).all(), name
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_fractions_stay_between_none_and_all(law, seed):
+    out = law(tissue(seed, (N,)))
+    for name in BOUNDED:
+        assert (out[name] <= 1.0 + 1e-12).all(), name
+
+
+def test_scalar_batch_and_lattice_agree(law, names, typical):
+    """One environment alone, in a batch, on a lattice and with a parameter vector of its own gives the same numbers."""
+    batch = tissue(3, (N,))
+    lattice = jax.tree.map(lambda x: x.reshape(8, 8), batch)
+    flat = law(batch)
+    square = law(lattice)
+    with jax.enable_x64(True):
+        own = jax.vmap(lambda c, v: all_laws(c, Params(v, names)))(
+            jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch), jnp.tile(jnp.asarray(typical), (N, 1))
+        )
+        stacked = all_laws(
+            jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch), Params(jnp.tile(jnp.asarray(typical), (N, 1)), names)
+        )
+    for name, value in flat.items():
+        assert value.shape[:1] == (N,), name
+        assert square[name].shape == (8, 8, *value.shape[1:]), name
+        for other in (square[name].reshape(value.shape), own[name], stacked[name]):
+            np.testing.assert_allclose(other, value, rtol=1e-9, atol=1e-15, err_msg=name)
+    for i in (0, 17):
+        alone = law(jax.tree.map(lambda x, i=i: x[i], batch))
+        for name, value in alone.items():
+            np.testing.assert_allclose(value, flat[name][i], rtol=1e-9, atol=1e-15, err_msg=name)
+
+
+def test_empty_tissue_attracts_no_stroma_and_kills_nothing(law):
+    """Without cells there is nothing to kill, no signal from them and no fibroblast activation by a tumor."""
+    nothing = Cells(**{name: jnp.zeros(N) for name in FIELDS})
+    out = law(nothing)
+    for name in (
+        "killing.cd8_rate", "killing.nk_rate", "killing.macrophage_rate", "killing.car_t_rate", "stroma.recruit_matrix",
+        "stroma.recruit_cytokine", "stroma.deposit", "signals.ifng", "signals.tgfb", "signals.il6", "signals.il10",
+        "signals.vegf", "signals.cxcl12", "cart.expand",
+    ):  # fmt: skip
+        assert (out[name] == 0.0).all(), name
+
+
+def steps(field: str, low: float, high: float) -> Cells:
+    """Return one random tissue `N` times, with one field rising from `low` to `high`."""
+    one = tissue(11, (1,), sparsity=0.0)
+    same = jax.tree.map(lambda x: jnp.tile(x, N), one)
+    values = {name: getattr(same, name) for name in FIELDS}
+    values[field] = jnp.linspace(low, high, N)
+    return Cells(**values)
+
+
+RISES, FALLS = 1.0, -1.0
+MONOTONE = [  # field, quantity, sense
+    ("vessels", "signals.perfusion", RISES),
+    ("vessels", "signals.oxygen", RISES),
+    ("vessels", "signals.hypoxia", FALLS),
+    ("vessels", "signals.glucose", RISES),
+    ("vessels", "signals.lactate", FALLS),
+    ("vessels", "trafficking.entry_factor", RISES),
+    ("vessels", "signals.drug_access", RISES),
+    ("matrix", "signals.perfusion", FALLS),
+    ("matrix", "signals.hypoxia", RISES),
+    ("matrix", "killing.infiltrate_access", FALLS),
+    ("matrix", "trafficking.entry_factor", FALLS),
+    ("matrix", "signals.pressure", RISES),
+    ("matrix", "signals.drug_access", FALLS),
+    ("cancer", "signals.oxygen", FALLS),
+    ("cancer", "signals.glucose", FALLS),
+    ("cancer", "signals.lactate", RISES),
+    ("mdsc", "signals.arginine", FALLS),
+    ("mdsc", "killing.suppression", FALLS),
+    ("mdsc", "metabolism.tcell_fitness", FALLS),
+    ("treg", "killing.function", FALLS),
+    ("treg", "priming.activation", FALLS),
+    ("tam_m2", "killing.function", FALLS),
+    ("caf_matrix", "signals.tgfb", RISES),
+    ("caf_matrix", "killing.infiltrate_access", FALLS),
+    ("caf_cytokine", "signals.il6", RISES),
+    ("caf_cytokine", "growth.to_persister", RISES),
+    ("pdl1", "checkpoints.brake", FALLS),
+    ("pdl1", "killing.cd8_rate", FALLS),
+    ("pdl1", "checkpoints.differentiate", FALLS),
+    ("alt_checkpoint", "checkpoints.brake", FALLS),
+    ("silencing", "presentation.recognition", FALLS),
+    ("silencing", "signals.cxcl9_10", FALLS),
+    ("silencing", "signals.ccl4", FALLS),
+    ("silencing", "trafficking.entry_factor", FALLS),
+    ("mhc1", "presentation.recognition", RISES),
+    ("mhc1", "killing.nk_rate", FALLS),
+    ("cd8_effector", "signals.ifng", RISES),
+    ("cd8_effector", "signals.cxcl9_10", RISES),
+    ("cd8_effector", "signals.kynurenine", RISES),
+    ("dead_antigen", "priming.emigrate", RISES),
+    ("dead_antigen", "signals.adenosine", RISES),
+    ("dendritic", "signals.cxcl9_10", RISES),
+    ("cd4_helper", "priming.activation", RISES),
+]
+
+
+@pytest.mark.parametrize(("field", "quantity", "sense"), MONOTONE)
+def test_laws_move_the_way_biology_says(law, field, quantity, sense):
+    value = law(steps(field, 0.0, 2.0 if field in OPEN else 0.9))[quantity]
+    value = value.reshape(N, -1)
+    change = sense * np.diff(value, axis=0)
+    assert (change >= -1e-12 * np.abs(value).max()).all()
+    assert (sense * (value[-1] - value[0])).max() > 0.0
+
+
+def test_lactate_and_the_other_metabolites_lower_tcell_fitness(names, typical):
+    """Each metabolite alone, the others held."""
+    with jax.enable_x64(True):
+        p = Params(jnp.asarray(typical), names)
+        base = mediators.quasi_steady(jax.tree.map(lambda x: jnp.tile(x, N), tissue(5, (1,), 0.0)), jnp.full(N, 0.5), p)
+        for signal, sense in (("lactate", FALLS), ("kynurenine", FALLS), ("adenosine", FALLS), ("glucose", RISES), ("arginine", RISES)):
+            fields = {f: getattr(base.signals, f) for f in Signals.__dataclass_fields__}
+            fields[signal] = jnp.linspace(0.01, 30.0, N)
+            fitness = np.asarray(metabolism.tcell_fitness(Local(base.cells, Signals(**fields)), p))
+            assert (sense * np.diff(fitness) > 0.0).all(), signal
+
+
+def test_a_clone_without_b2m_is_seen_by_no_cd8_cell_and_by_more_nk_cells(law):
+    out = law(tissue(7, (N,), sparsity=0.0))
+    assert (out["presentation.recognition"][:, 1] == 0.0).all()
+    assert (out["presentation.mhc1_of_clone"][:, 1] == 0.0).all()
+    assert (out["killing.nk_rate"][:, 1] > out["killing.nk_rate"][:, 0]).all()
+    redirected = out["killing.cd8_rate"][:, 1]
+    assert (redirected == 0.0).all()  # without a bispecific antibody nothing else lets a T cell kill it
+
+
+def test_a_clone_deaf_to_interferon_keeps_only_basal_mhc1(law, typical, names):
+    out = law(tissue(7, (N,), sparsity=0.0))
+    np.testing.assert_allclose(out["presentation.mhc1_of_clone"][:, 2], typical[names.index("mhc1_basal")])
+    assert (out["presentation.recognition"][:, 2] <= out["presentation.recognition"][:, 0]).all()
+
+
+def test_car_t_cells_see_their_antigen_and_not_mhc1(law):
+    """Recognition by CAR-T cells is the same for all clones that carry the antigen, whatever the MHC-I of the tissue."""
+    low, high = law(steps("mhc1", 0.0, 0.0)), law(steps("mhc1", 1.0, 1.0))
+    seen = low["presentation.car_recognition"]
+    np.testing.assert_array_equal(seen, high["presentation.car_recognition"])
+    assert (seen[:, [0, 1, 2, 4]] == seen[:, [0]]).all()
+    # The Hill function has a floor of 1e-12 on its argument, which keeps its derivative finite at zero.
+    assert (seen[:, 3] < 1e-20).all()
+    assert (low["killing.car_t_rate"][:, 3] < 1e-20).all()
+    np.testing.assert_array_equal(low["killing.car_t_rate"][:, 0], low["killing.car_t_rate"][:, 1])
+
+
+def with_value(names: tuple[str, ...], typical: np.ndarray, **changed: float) -> np.ndarray:
+    out = typical.copy()
+    for name, value in changed.items():
+        out[names.index(name)] = value
+    return out
+
+
+PARAMETER_SENSE = [  # parameter, quantity, sense, from, to
+    ("antigenicity", "presentation.recognition", RISES, 0.1, 2.0),
+    ("hla_breadth", "presentation.recognition", RISES, 0.5, 1.0),
+    ("antigen_processing", "presentation.recognition", RISES, 0.2, 1.0),
+    ("pd1_signal", "checkpoints.brake", FALLS, 0.0, 1.0),
+    ("pd1_signal", "checkpoints.differentiate", FALLS, 0.0, 1.0),
+    ("lag3_signal", "checkpoints.brake", FALLS, 0.0, 1.0),
+    ("tim3_signal", "checkpoints.brake", FALLS, 0.0, 1.0),
+    ("tigit_signal", "checkpoints.brake", FALLS, 0.0, 1.0),
+    ("ctla4_brake", "priming.activation", FALLS, 0.0, 2.0),
+    ("costimulation", "priming.activation", RISES, 0.5, 2.0),
+    ("oxygen_consumption", "signals.hypoxia", RISES, 0.5, 4.0),
+    ("hif_gain", "signals.hypoxia", RISES, 0.5, 2.0),
+    ("glycolysis_rate", "signals.lactate", RISES, 0.5, 4.0),
+    ("lactate_export", "signals.lactate", RISES, 0.2, 2.0),
+    ("glycolysis_rate", "signals.glucose", FALLS, 0.5, 4.0),
+    ("arginase_activity", "signals.arginine", FALLS, 0.5, 4.0),
+    ("ido_activity", "signals.kynurenine", RISES, 0.1, 3.0),
+    ("vegf_signal", "trafficking.entry_factor", FALLS, 0.1, 2.0),
+    ("vegf_signal", "vasculature.sprout", RISES, 0.1, 2.0),
+    ("tgfb_signal", "killing.infiltrate_access", FALLS, 0.1, 2.0),
+    ("tgfb_signal", "lymphoid.helper_to_treg", RISES, 0.1, 2.0),
+    ("tgfb_signal", "growth.divide", FALLS, 0.1, 2.0),  # blockade gives cytostasis up
+    ("cxcr2_signal", "myeloid.recruit_mdsc", RISES, 0.2, 1.0),
+    ("csf1r_signal", "myeloid.tam_die", FALLS, 0.1, 1.0),
+    ("csf1r_signal", "signals.cxcr2_ligand", FALLS, 0.1, 1.0),  # fibroblasts answer CSF-1R blockade with CXCL1/8
+    ("cxcr2_signal", "signals.ccl2", FALLS, 0.1, 1.0),  # the niche fills with CCR2+ monocytes
+    ("mapk_inhibition", "presentation.mhc1_target", RISES, 0.0, 1.0),
+    ("mapk_inhibition", "growth.drug_kill", RISES, 0.0, 1.0),
+    ("mapk_inhibition", "priming.activation", FALLS, 0.0, 1.0),
+    ("cytotoxic_kill", "growth.drug_kill", RISES, 0.0, 0.2),
+    ("cytotoxic_kill", "growth.to_persister", RISES, 0.0, 0.2),
+    ("type1_ifn", "presentation.mhc1_target", RISES, 0.0, 1.0),
+    ("type1_ifn", "priming.emigrate", RISES, 0.0, 1.0),
+    ("steroid_exposure", "killing.function", FALLS, 0.0, 1.0),
+    ("car_antigen_density", "presentation.car_recognition", RISES, 0.05, 1.0),
+    ("redirected_kill", "killing.cd8_rate", RISES, 0.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("parameter", "quantity", "sense", "low", "high"), PARAMETER_SENSE)
+def test_parameters_move_the_laws_the_way_biology_says(law, names, typical, parameter, quantity, sense, low, high):
+    cells = tissue(13, (N,), sparsity=0.0)
+    background = {"mapk_dependence": 0.95} if parameter == "mapk_inhibition" else {}
+    before = law(cells, with_value(names, typical, **background, **{parameter: low}))[quantity]
+    after = law(cells, with_value(names, typical, **background, **{parameter: high}))[quantity]
+    assert (sense * (after - before) >= -1e-12).all()
+    assert (sense * (after - before)).max() > 0.0
+
+
+def test_no_fraction_of_a_hill_term_leaves_its_range():
+    with jax.enable_x64(True):
+        x = jnp.logspace(-12, 12, 200)
+        for power in (1.0, 2.0, 0.5):
+            value = np.asarray(hill(x, 2.0, power))
+            assert (value >= 0.0).all()
+            assert (value <= 1.0).all()
+            assert (np.diff(value) >= 0.0).all()
+            assert float(hill(jnp.asarray(2.0), 2.0, power)) == pytest.approx(0.5)
+        slope = jax.vmap(jax.grad(lambda v: hill(v, 2.0, 2.0)))(jnp.asarray([0.0, 1e-13, 1.0]))
+    assert np.isfinite(np.asarray(slope)).all()
+
+
+def test_a_patient_far_below_one_parameter_name_gets_a_hint(names, typical):
+    p = Params(jnp.asarray(typical), names)
+    with pytest.raises(AttributeError, match="cd8_kill_rate"):
+        p.cd8_kill_rat  # noqa: B018
+
+
+def test_host_levels_relax_towards_a_set_point_in_range(knowledge):
+    recorder = Recorder({k: p.value for k, p in knowledge.parameters.items()})
+    rates = host.rates(recorder)
+    assert 0.0 <= float(rates.microbiome_target) <= 1.0
+    # Without treatment the lymphocyte reserve rests at its normal value of one.
+    assert float(rates.lymphocyte_gain) == pytest.approx(float(rates.lymphocyte_loss))
+    assert {"microbiome_setpoint", "lymphocyte_depletion"} <= recorder.read
