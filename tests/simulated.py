@@ -23,6 +23,7 @@ from tumornexus.systemic.twin import apply_effects, bounded_mask, draw_bare, par
 
 HORIZON_DAYS = 364
 BURDEN_ML = 20.0
+PARTIAL = -2.0  # ln volume ratio of a clear partial response: half the diameter
 FLOOR_ML = 0.01  # volumes below this count as equal: the model says nothing about the last cells
 
 
@@ -100,7 +101,8 @@ class Tumors:
     """Melanoma-like tumors that respond to PD-1 blockade, bare and with one mechanism at a time.
 
     `bare` (draw, parameter) are the draws without mechanisms; `values[m]` those with mechanism `m` at full activity
-    (half of the cells for a clonal loss), "" for none; `state[m]` the tumors grown to one burden.
+    (half of the cells for a clonal loss), "" for none and "braf_v600" for a tumor that this driver feeds; `state[m]` the
+    tumors grown to one burden.
     """
 
     knowledge: Knowledge
@@ -108,7 +110,6 @@ class Tumors:
     bare: np.ndarray
     values: Mapping[str, np.ndarray]
     state: Mapping[str, State]
-    driver: np.ndarray  # rows of a BRAF V600 tumor: dependence on the pathway, (draw, parameter)
 
     @property
     def n(self) -> int:
@@ -120,19 +121,38 @@ def activity_of(knowledge: Knowledge, mechanism: str) -> float:
     return 0.5 if knowledge.mechanisms[mechanism].extent == "clonal_fraction" else 1.0
 
 
-def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 48, seed: int = 0) -> Tumors:
-    """Return the `n` most responsive of `of` bare draws, with and without each cause, grown to `BURDEN_ML`.
+def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 240, seed: int = 0) -> Tumors:
+    """Return `n` of `of` bare draws that respond, with and without each cause, grown to `BURDEN_ML`.
 
-    Effects have their stated values, so that draws differ by the patient and not by the size of the effect.
+    Responsive: grows without treatment and shrinks under nivolumab and under CAR-T cells, under nivolumab by about
+    `PARTIAL` rather than to nothing, so that there is room to get worse and to get better. Effects have their stated
+    values, so that draws differ by the patient and not by the size of the effect.
     """
     names = parameter_names(knowledge)
-    bounded = bounded_mask(knowledge)
     candidates = draw_bare(knowledge, knowledge.tumors["melanoma"], of, seed, "responsive", braf_v600=False)
     grown = grow(candidates, names, np.full(of, BURDEN_ML))
-    course = treat(candidates, names, grown.state, [usual(knowledge, "nivolumab")], np.zeros(of, int), keep=["tumor_volume"])
-    change = log_change(course["tumor_volume"].values)
-    change = np.where(grown.status == 0, change, np.inf)
-    bare = candidates[np.sort(np.argsort(change)[:n])]
+    arms = [untreated(knowledge), usual(knowledge, "nivolumab"), usual(knowledge, "car_t")]
+    course = treat(
+        np.tile(candidates, (3, 1)), names, rows(grown.state, np.tile(np.arange(of), 3)), arms, np.repeat(np.arange(3), of),
+        keep=["tumor_volume"],
+    )  # fmt: skip
+    none, pd1, car = log_change(course["tumor_volume"].values).reshape(3, of)
+    fit = (grown.status == 0) & (none > 0.3) & (pd1 < 0.0) & (car < 0.0)
+    order = np.argsort(np.where(fit, np.abs(pd1 - PARTIAL), np.inf), kind="stable")
+    bare = candidates[order[: min(2 * n, int(fit.sum()))]]
+    values = variants(knowledge, bare)
+    grown = grow(np.concatenate(list(values.values())), names, np.full(len(values) * len(bare), BURDEN_ML))
+    # The immune system holds a very responsive tumor below the burden under some variant; such a draw has no comparison.
+    everywhere = np.flatnonzero((grown.status.reshape(len(values), -1) == 0).all(axis=0))[:n]
+    if len(everywhere) < n:
+        raise AssertionError(f"only {len(everywhere)} of {len(bare)} responsive tumors reach {BURDEN_ML} mL with every mechanism")
+    state = {m: rows(grown.state, everywhere + i * len(bare)) for i, m in enumerate(values)}
+    return Tumors(knowledge, names, bare[everywhere], {m: v[everywhere] for m, v in values.items()}, state)
+
+
+def variants(knowledge: Knowledge, bare: np.ndarray) -> dict[str, np.ndarray]:
+    """Return bare parameters ("") and those with each cause raised, and with a BRAF V600 driver ("braf_v600")."""
+    names, bounded, n = parameter_names(knowledge), bounded_mask(knowledge), len(bare)
     sizes = {m: tuple((e, np.full(n, e.value)) for e in r.effect) for m, r in knowledge.mechanisms.items()}
     values = {"": apply_effects(bare, {}, sizes, names, bounded)}
     for mechanism, record in knowledge.mechanisms.items():
@@ -142,15 +162,8 @@ def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 48, seed: i
     driver = bare.copy()
     driver[:, names.index("mapk_dependence")] = 0.95
     # A driver belongs to an active pathway: the tumor that a BRAF inhibitor is meant for carries both.
-    if "mapk_activation" in values:
-        driver = apply_effects(driver, {"mapk_activation": np.ones(n)}, sizes, names, bounded)
-    values["braf_v600"] = driver
-    stacked = np.concatenate(list(values.values()))
-    grown = grow(stacked, names, np.full(len(stacked), BURDEN_ML))
-    if (grown.status != 0).any():
-        raise AssertionError(f"{int((grown.status != 0).sum())} test tumors do not reach {BURDEN_ML} mL")
-    state = {m: rows(grown.state, np.arange(i * n, (i + 1) * n)) for i, m in enumerate(values)}
-    return Tumors(knowledge, names, bare, values, state, driver)
+    values["braf_v600"] = apply_effects(driver, {"mapk_activation": np.ones(n)}, sizes, names, bounded)
+    return values
 
 
 def log_change(volume_ml: np.ndarray) -> np.ndarray:

@@ -143,7 +143,7 @@ def profile_command(
     extra = None
     if simulate or parsed:
         extra = _twin_responses(profiles, parsed, knowledge, seed, draws)
-    write_profiles(profiles, out, manifest(sys.argv, seed, knowledge.digest), **({"twin": extra} if extra else {}))
+    write_profiles(profiles, out, manifest(sys.argv, seed, knowledge.digest), twin=extra)
     typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
 
 

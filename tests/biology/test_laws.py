@@ -158,15 +158,17 @@ def test_scalar_batch_and_lattice_agree(law, names, typical):
         stacked = all_laws(
             jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch), Params(jnp.tile(jnp.asarray(typical), (N, 1)), names)
         )
-    for name, value in flat.items():
-        assert value.shape[:1] == (N,), name
-        assert square[name].shape == (8, 8, *value.shape[1:]), name
-        for other in (square[name].reshape(value.shape), own[name], stacked[name]):
+    alone = {i: law(jax.tree.map(lambda x, i=i: x[i], batch)) for i in (0, 17)}
+    for name, value in own.items():
+        # A rate that reads parameters only has no axis of its own and broadcasts; the clones are a last axis.
+        clones = alone[0][name].shape
+        assert flat[name].shape in ((N, *clones), clones), name
+        assert square[name].shape in ((8, 8, *clones), clones), name
+        lattice_value = np.broadcast_to(square[name], (8, 8, *clones)).reshape(value.shape)
+        for other in (lattice_value, np.broadcast_to(flat[name], value.shape), stacked[name]):
             np.testing.assert_allclose(other, value, rtol=1e-9, atol=1e-15, err_msg=name)
-    for i in (0, 17):
-        alone = law(jax.tree.map(lambda x, i=i: x[i], batch))
-        for name, value in alone.items():
-            np.testing.assert_allclose(value, flat[name][i], rtol=1e-9, atol=1e-15, err_msg=name)
+        for i, single in alone.items():
+            np.testing.assert_allclose(single[name], value[i], rtol=1e-9, atol=1e-15, err_msg=name)
 
 
 def test_empty_tissue_attracts_no_stroma_and_kills_nothing(law):
@@ -240,8 +242,7 @@ MONOTONE = [  # field, quantity, sense
 
 @pytest.mark.parametrize(("field", "quantity", "sense"), MONOTONE)
 def test_laws_move_the_way_biology_says(law, field, quantity, sense):
-    value = law(steps(field, 0.0, 2.0 if field in OPEN else 0.9))[quantity]
-    value = value.reshape(N, -1)
+    value = law(steps(field, 0.0, 2.0 if field in OPEN else 0.9))[quantity].reshape(N, -1)
     change = sense * np.diff(value, axis=0)
     assert (change >= -1e-12 * np.abs(value).max()).all()
     assert (sense * (value[-1] - value[0])).max() > 0.0

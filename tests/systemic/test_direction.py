@@ -27,8 +27,9 @@ VISIBLE = 0.05
 # "No influence": less than the growth that RECIST needs to call progression, 20 % of diameter, so that no patient's
 # category can follow from it.
 NO_CATEGORY_CHANGE = 3.0 * np.log(1.2)
-# A therapy has to move its process by at least 0.2 %: numerical noise is a hundred times smaller.
-MOVED = 0.002
+# A process counts as moved from 0.05 % on: draws are paired and the integrator deterministic, so that what is left is
+# the rounding of observables to float32, a thousand times smaller.
+MOVED = 0.0005
 
 
 def drivers_of(knowledge: Knowledge, derived: str) -> dict[str, str]:

@@ -71,13 +71,13 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     pressure = interstitial_pressure(cells, vegf, p)
     signals = Signals(
         ifng=ifng,
-        type1_ifn=p.type1_ifn + 0.0 * ifng,
+        type1_ifn=p.type1_ifn,
         tgfb=tgfb,
         il6=il6,
         il10=il10,
         vegf=vegf,
         cxcl9_10=cxcl9_10,
-        ccl4=ccl4 + 0.0 * ifng,
+        ccl4=ccl4,
         cxcl12=cxcl12,
         cxcr2_ligand=cxcr2_ligand,
         ccl2=ccl2,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from tumornexus.biology.environment import Cells, Local
 from tumornexus.biology.params import Params, hill
@@ -29,11 +30,12 @@ class CloneTraits(NamedTuple):
 def antigen_breadth(p: Params) -> jax.Array:
     """Return the probability in [0, 1] that a presented peptide set contains one that the repertoire sees.
 
-    a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^2 / (antigenicity_half^2 + a^2). Antigenicity 1
-    stands for a melanoma of median mutation load; quantity and quality enter as one product. The power of two is assumed:
-    a response holds when several epitopes are seen at once, so that single escape variants do not end it.
+    a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^n / (antigenicity_half^n + a^n) with n =
+    antigenicity_power. Antigenicity 1 stands for a melanoma of median mutation load; quantity and quality enter as one
+    product. A power above one says that a response holds better when several epitopes are seen at once.
     """
-    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half, 2.0)
+    seen = jnp.maximum(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), 1e-9) ** p.antigenicity_power
+    return seen / (p.antigenicity_half**p.antigenicity_power + seen)
 
 
 def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:

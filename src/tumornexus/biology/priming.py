@@ -30,11 +30,11 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     restraint = 1.0 + p.dc_suppression * (0.5 * local.il6 + 0.5 * local.vegf + local.il10)
     # CSF-1R signalling also sustains part of the dendritic cells (MODEL principle 6).
     sustain = 0.7 + 0.3 * p.csf1r_signal
-    recruit = p.dc_recruitment * hill(local.ccl4, 0.5) * (0.5 + hill(local.nk, p.nk_half)) * sustain
+    recruit = p.dc_recruitment * hill(local.ccl4, p.ccl4_half) * (0.5 + hill(local.nk, p.nk_half)) * sustain
     return DendriticRates(
         recruit=recruit,
         emigrate=p.dc_maturation * danger * p.costimulation * p.microbiome_priming * (0.3 + microbiome) / restraint,
-        die=p.dc_death + 0.0 * danger,
+        die=p.dc_death,
     )
 
 

@@ -35,7 +35,7 @@ SHALLOW = 0.25
 # Records give separations for scores as published. Once tumor type and protocol are taken out, classes lie further
 # apart in what spread is left: 1.43 against 1.2 for MAPK activity (RAS/RAF hotspot or not, riaz2017, n = 42), 1.42
 # against 1.2 for CD274 (PD-L1 IC2+ or IC0, imvigor210, n = 176).
-ADJUSTED_GAIN = 1.18
+ADJUSTED_GAIN = 1.2
 # A panel fixes the level of a sample on few genes, which shifts all of its scores together.
 PANEL_RELIABILITY = 0.7
 # From this likelihood ratio on a measured quantity defines its mechanism (burden below the cut-off is low burden) and

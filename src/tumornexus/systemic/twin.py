@@ -24,6 +24,9 @@ from tumornexus.systemic.solver import STATUS, grow
 from tumornexus.systemic.state import CLONES, State, densities
 
 CANDIDATES_PER_DRAW = 4
+# Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of one patient
+# differ widely, and the score predicts response with an AUC near 0.63 only, which a correlation near one would not give.
+SCORE_CORRELATION = 0.55
 CLONE_PARAMETERS = {  # clone: parameter that seeds it
     "b2m_loss": "initial_fraction_b2m_loss",
     "jak_loss": "initial_fraction_jak_loss",
@@ -226,8 +229,9 @@ def parameterize(
         cells = densities(grown.state)
         infiltration = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
         z = (np.log(np.maximum(infiltration, 1e-9)) - mean) / sd
-        # The bulk score explains about half of the variance of CD8 density, hence a tolerance of 0.7 SD.
-        weights *= np.exp(-0.5 * ((np.clip(z, -4, 4) - facts.inflamed_z) / 0.7) ** 2) + 1e-12
+        expected = SCORE_CORRELATION * np.clip(z, -4.0, 4.0)
+        spread = np.sqrt(1.0 - SCORE_CORRELATION**2)
+        weights *= np.exp(-0.5 * ((facts.inflamed_z - expected) / spread) ** 2) + 1e-12
         notes.append(f"weighted by the inflamed score (z = {facts.inflamed_z:.2f})")
     else:
         notes.append("T-cell infiltration was not measured: the twin follows the tumor type")
