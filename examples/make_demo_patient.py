@@ -30,7 +30,7 @@ from synthetic import (  # noqa: E402  the generator lives beside the experiment
     write_text,
 )
 
-SEED, INDEX = 2026, 150
+SEED, INDEX = 2026, 138
 SAMPLE = "DEMO-01"
 TRUTH = {"mapk_activation": 0.8, "caf": 0.8, "tgf_beta": 0.75, "b2m_loss": 0.4}
 README = """# Demo patient (synthetic)
