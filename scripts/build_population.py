@@ -4,7 +4,8 @@ Writes, under src/tumornexus/systemic/data:
 
 * ``calibration.json``: simulated against published objective response for every arm of a trial marked ``fit`` that the
   model covers. Held-out trials are refused. The scale parameters were chosen by hand and random search on a few of
-  these arms (PD-1 blockade in melanoma, NSCLC, colorectal, pancreatic, hepatocellular, head and neck and urothelial cancer);
+  these arms (PD-1 blockade in melanoma, NSCLC, colorectal, pancreatic, hepatocellular, head and neck and urothelial
+  cancer);
   the table says how well that went, arm by arm.
 * ``reference_population.json``: mean and standard deviation of ln CD8 infiltration over all tumor types, with which the
   measured inflamed score is compared.
@@ -102,9 +103,10 @@ def main() -> None:
                     "orr_published": arm.outcome.orr, "orr_simulated": round(simulated, 1), "n": arm.n,
                 }
             )  # fmt: skip
-            print(f"{trial.name:22s} {tumor:11s} {arm.name[:28]:28s} published {arm.outcome.orr:5.1f} model {simulated:5.1f}", flush=True)
-    error = np.array([a["orr_simulated"] - a["orr_published"] for a in arms])
-    print(f"{len(arms)} arms: mean absolute error {np.abs(error).mean():.1f} points, median {np.median(np.abs(error)):.1f}")
+            told = f"{trial.name:22s} {tumor:11s} {arm.name[:28]:28s}"
+            print(f"{told} published {arm.outcome.orr:5.1f} model {simulated:5.1f}", flush=True)
+    error = np.abs([a["orr_simulated"] - a["orr_published"] for a in arms])
+    print(f"{len(arms)} arms: mean absolute error {error.mean():.1f} points, median {np.median(error):.1f}")
     provenance = {"draws": options.draws, "seed": options.seed, "knowledge_digest": knowledge.digest}
     (DATA / "calibration.json").write_text(json.dumps({**provenance, "arms": arms}, indent=1) + "\n", "utf-8")
     reference = {**provenance, "ln_cd8_infiltration_mean": round(mean, 4), "ln_cd8_infiltration_sd": round(sd, 4)}

@@ -48,9 +48,7 @@ def usual(knowledge: Knowledge, *drugs: str) -> Treatment:
 def untreated(knowledge: Knowledge) -> Treatment:
     """Return a year without any drug."""
     one = usual(knowledge, "nivolumab")
-    return replace(
-        one, text="none", drugs=(), doses=np.zeros_like(one.doses), deposits=np.zeros_like(one.deposits)
-    )
+    return replace(one, text="none", drugs=(), doses=np.zeros_like(one.doses), deposits=np.zeros_like(one.deposits))
 
 
 def full_effect(knowledge: Knowledge, therapy: str) -> Treatment:
@@ -66,9 +64,9 @@ def full_effect(knowledge: Knowledge, therapy: str) -> Treatment:
         "penetration_rate": np.ones(SLOTS),
     }  # fmt: skip
     for act in knowledge.therapies[therapy].act:
-        neutral[{"multiply": "multiply", "add": "add", "saturate": "saturate"}[act.law]][0, acted.index(act.parameter)] = (
-            act.value
-        )
+        neutral[{"multiply": "multiply", "add": "add", "saturate": "saturate"}[act.law]][
+            0, acted.index(act.parameter)
+        ] = act.value
         if act.law == "saturate":
             neutral["saturates"][0, acted.index(act.parameter)] = 1.0
     doses = np.zeros_like(none.doses)
@@ -101,8 +99,8 @@ class Tumors:
     """Melanoma-like tumors that respond to PD-1 blockade, bare and with one mechanism at a time.
 
     `bare` (draw, parameter) are the draws without mechanisms; `values[m]` those with mechanism `m` at full activity
-    (half of the cells for a clonal loss), "" for none and "braf_v600" for a tumor that this driver feeds; `state[m]` the
-    tumors grown to one burden.
+    (half of the cells for a clonal loss), "" for none and "braf_v600" for a tumor that this driver feeds; `state[m]`
+    the tumors grown to one burden.
     """
 
     knowledge: Knowledge
@@ -124,7 +122,7 @@ def activity_of(knowledge: Knowledge, mechanism: str) -> float:
 def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 240, seed: int = 0) -> Tumors:
     """Return `n` of `of` bare draws that respond, with and without each cause, grown to `BURDEN_ML`.
 
-    Responsive: grows without treatment and shrinks under nivolumab and under CAR-T cells, under nivolumab by about
+    Responsive: grows without treatment, shrinks under CAR-T cells and shrinks lastingly under nivolumab, by about
     `PARTIAL` rather than to nothing, so that there is room to get worse and to get better. Effects have their stated
     values, so that draws differ by the patient and not by the size of the effect.
     """
@@ -133,19 +131,26 @@ def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 240, seed: 
     grown = grow(candidates, names, np.full(of, BURDEN_ML))
     arms = [untreated(knowledge), usual(knowledge, "nivolumab"), usual(knowledge, "car_t")]
     course = treat(
-        np.tile(candidates, (3, 1)), names, rows(grown.state, np.tile(np.arange(of), 3)), arms, np.repeat(np.arange(3), of),
+        np.tile(candidates, (3, 1)), names, rows(grown.state, np.tile(np.arange(of), 3)), arms,
+        np.repeat(np.arange(3), of),
         keep=["tumor_volume"],
     )  # fmt: skip
-    none, pd1, car = log_change(course["tumor_volume"].values).reshape(3, of)
-    fit = (grown.status == 0) & (none > 0.3) & (pd1 < 0.0) & (car < 0.0)
+    volume = course["tumor_volume"].values
+    none, pd1, car = log_change(volume).reshape(3, of)
+    # A response that has relapsed within the year is another kind of tumor: a mechanism may only shift its timing.
+    nadir = np.log(np.maximum(volume[of : 2 * of], FLOOR_ML))
+    lasting = nadir[:, -1] - nadir.min(axis=1) < 0.1
+    fit = (grown.status == 0) & (none > 0.3) & (pd1 < 0.0) & lasting & (car < 0.0)
     order = np.argsort(np.where(fit, np.abs(pd1 - PARTIAL), np.inf), kind="stable")
     bare = candidates[order[: min(2 * n, int(fit.sum()))]]
     values = variants(knowledge, bare)
     grown = grow(np.concatenate(list(values.values())), names, np.full(len(values) * len(bare), BURDEN_ML))
-    # The immune system holds a very responsive tumor below the burden under some variant; such a draw has no comparison.
+    # A very responsive tumor may be held below the burden under some variant; such a draw has no comparison.
     everywhere = np.flatnonzero((grown.status.reshape(len(values), -1) == 0).all(axis=0))[:n]
     if len(everywhere) < n:
-        raise AssertionError(f"only {len(everywhere)} of {len(bare)} responsive tumors reach {BURDEN_ML} mL with every mechanism")
+        raise AssertionError(
+            f"only {len(everywhere)} of {len(bare)} responsive tumors reach {BURDEN_ML} mL with every mechanism"
+        )
     state = {m: rows(grown.state, everywhere + i * len(bare)) for i, m in enumerate(values)}
     return Tumors(knowledge, names, bare[everywhere], {m: v[everywhere] for m, v in values.items()}, state)
 

@@ -61,7 +61,12 @@ def test_draws_follow_the_distribution_that_the_quantiles_describe(p, a, b):
 def test_streams_depend_on_seed_and_address_only():
     first = named_generator(1, "a", "b").random(5)
     np.testing.assert_array_equal(first, named_generator(1, "a", "b").random(5))
-    for other in (named_generator(2, "a", "b"), named_generator(1, "ab"), named_generator(1, "b", "a"), named_generator(1, "a")):
+    for other in (
+        named_generator(2, "a", "b"),
+        named_generator(1, "ab"),
+        named_generator(1, "b", "a"),
+        named_generator(1, "a"),
+    ):
         assert not np.array_equal(first, other.random(5))
 
 

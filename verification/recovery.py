@@ -169,9 +169,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
         ax.scatter(truth[mask] + jitter[mask], mean[mask], s=9, color=color, label=f"{label} ({mask.sum()})")
     ax.set(xlabel="planted extent", ylabel="activity: mean and 90 % interval", xlim=(0, 1.03), ylim=(-0.02, 1.03))
     ax.legend(frameon=False, loc="upper left", fontsize=8)
-    ax.set_title(
-        f"Planted mechanisms: coverage {result['coverage']:.2f}, median width {result['median_width']:.2f}", loc="left"
+    ax.set_title("How much of it (planted mechanisms)", loc="left")
+    note = "intervals: coverage and median width\nplanted {:.2f}, {:.2f}; all measured {:.2f}, {:.2f}".format(
+        *(result[key] for key in ("coverage_planted", "median_width_planted", "coverage", "median_width"))
     )
+    ax.text(0.0, -0.2, note, transform=ax.transAxes, color=muted, fontsize=8, va="center")
 
     per = result["by_mechanism"]
     names = sorted(
@@ -190,7 +192,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     ax.set_yticks(y, [m.replace("_", " ") for m in names])
     ax.set(xlim=(0, 1.14), xlabel="part of the patients that have it")
     ax.set_title("What was there", loc="left")
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.04), fontsize=8)
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.1), ncols=2, fontsize=8)
 
     ax = axes[2]
     rate = np.array([per[m]["false_calls"] / per[m]["absent"] if per[m]["absent"] else 0.0 for m in names])

@@ -14,7 +14,7 @@ from tumornexus.errors import NexusError
 
 app = typer.Typer(
     name="tumornexus",
-    help="Which resistance mechanisms matter in this tumor, and what rational combinations would do. Research use only.",
+    help="Resistance mechanisms of a tumor and what rational combinations would do in simulation. Research use only.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -26,7 +26,8 @@ app.add_typer(data_app, name="data")
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it does not exist.")]
 Sample = Annotated[str | None, typer.Option("--sample", help="Sample id when PATIENT is a cohort folder.")]
 Regimens = Annotated[
-    list[str] | None, typer.Option("--regimen", help='Regimen to simulate, such as "nivolumab 240 mg q2w"; may be repeated.')
+    list[str] | None,
+    typer.Option("--regimen", help='Regimen to simulate, such as "nivolumab 240 mg q2w"; may be repeated.'),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random streams.")]
 Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
@@ -204,7 +205,8 @@ def _rich_table(table: Any) -> Any:
 
 @app.command("compare")
 def compare_command(
-    first: Annotated[str, typer.Argument(help="ici")] = "ici", second: Annotated[str, typer.Argument(help="car-t")] = "car-t"
+    first: Annotated[str, typer.Argument(help="ici")] = "ici",
+    second: Annotated[str, typer.Argument(help="car-t")] = "car-t",
 ) -> None:
     """Compare resistance to checkpoint inhibitors with resistance to CAR-T cells."""
     from rich.console import Console
@@ -239,14 +241,18 @@ def check_command(
             typer.echo(f"error: {problem}")
         raise typer.Exit(2)
     knowledge = load_knowledge(knowledge_dir)
-    findings = check_meaning(knowledge, read_by_model=_names_in_laws(set(knowledge.parameters)), observables=_observables())
+    findings = check_meaning(
+        knowledge, read_by_model=_names_in_laws(set(knowledge.parameters)), observables=_observables()
+    )
     for finding in findings:
         if finding.severity != "info" or not quiet:
             typer.echo(str(finding))
     for kind, counts in count_origins(knowledge).items():
         typer.echo(f"{kind}: " + ", ".join(f"{number} {word}" for word, number in counts.items()))
     statuses = [p.status for p in knowledge.parameters.values()]
-    typer.echo("parameter status: " + ", ".join(f"{statuses.count(s)} {s}" for s in ("measured", "calibrated", "assumed")))
+    typer.echo(
+        "parameter status: " + ", ".join(f"{statuses.count(s)} {s}" for s in ("measured", "calibrated", "assumed"))
+    )
     errors = sum(f.severity == "error" for f in findings)
     warnings = sum(f.severity == "warning" for f in findings)
     typer.echo(f"{errors} errors, {warnings} warnings, digest {knowledge.digest}")

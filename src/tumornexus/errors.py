@@ -27,9 +27,7 @@ class NexusError(Exception):
         valid: str | None = None,
     ) -> None:
         self.problem, self.file, self.field, self.value, self.valid = problem, file, field, value, valid
-        where = ", ".join(
-            part for part in (f"{file}" if file else "", f"field '{field}'" if field else "") if part
-        )
+        where = ", ".join(part for part in (f"{file}" if file else "", f"field '{field}'" if field else "") if part)
         got = f" (got {value!r})" if value is not None else ""
         stop = "" if problem.rstrip().endswith((".", "?", "!")) and not got else "."
         hint = ""

@@ -80,7 +80,11 @@ def facts_of(profile: Profile) -> Facts:
     """
     clinical = profile.patient.clinical
     diameter = clinical.get("lesion_sum_mm")
-    burden = float(np.pi / 6.0 * float(diameter) ** 3 / 1000.0) if isinstance(diameter, (int, float)) and diameter > 0 else None
+    burden = (
+        float(np.pi / 6.0 * float(diameter) ** 3 / 1000.0)
+        if isinstance(diameter, (int, float)) and diameter > 0
+        else None
+    )
     return Facts(inflamed_z=profile.inflamed_score, burden_ml=burden, braf_v600=braf_v600(profile.patient))
 
 
@@ -125,7 +129,17 @@ def outcome_table(trajectories: xr.Dataset) -> pd.DataFrame:
         share = [float(np.sum(weights[result.best == k])) for k in range(4)]
         change = weighted_quantile(result.change_percent, weights, (0.05, 0.5, 0.95))
         rows.append((regimen, *share, median_pfs(result, weights), *map(float, change)))
-    columns = ["regimen", "cr", "pr", "sd", "pd", "pfs_months", "best_change_low", "best_change_median", "best_change_high"]
+    columns = [
+        "regimen",
+        "cr",
+        "pr",
+        "sd",
+        "pd",
+        "pfs_months",
+        "best_change_low",
+        "best_change_median",
+        "best_change_high",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -195,7 +209,13 @@ def run(
         parse_regimen(text, knowledge)
     profile = profile_patient(patient, knowledge)
     result = analyze(
-        profile, knowledge, regimens=regimens, n_draws=n_draws, seed=seed, call=call or ("run", str(path)), progress=progress
+        profile,
+        knowledge,
+        regimens=regimens,
+        n_draws=n_draws,
+        seed=seed,
+        call=call or ("run", str(path)),
+        progress=progress,
     )
     if out is not None:
         write_run(result, knowledge, Path(out))
@@ -203,7 +223,8 @@ def run(
 
 
 def twin_columns(result: RunResult) -> tuple[float, float, float]:
-    """Return the simulated response to the first-listed PD-1 backbone or the best regimen that carries a probability."""
+    """Return the simulated response to the first-listed PD-1 backbone or the best regimen that carries a
+    probability."""
     table = result.ranking.dropna(subset=["response"])
     rows = table[table["origin"] == "requested"]
     rows = rows if len(rows) else table[table["origin"] == "backbone"]

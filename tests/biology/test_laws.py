@@ -12,8 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tumornexus.biology import (
-    cart, checkpoints, growth, host, killing, lymphoid, mediators, metabolism, myeloid, presentation, priming, stroma,
-    trafficking, vasculature,
+    cart,
+    checkpoints,
+    growth,
+    host,
+    killing,
+    lymphoid,
+    mediators,
+    metabolism,
+    myeloid,
+    presentation,
+    priming,
+    stroma,
+    trafficking,
+    vasculature,
 )  # fmt: skip
 from tumornexus.biology.environment import Cells, Local, Signals
 from tumornexus.biology.params import Params, Recorder, hill
@@ -49,7 +61,7 @@ def tissue(seed: int, shape: tuple[int, ...], sparsity: float = 0.5) -> Cells:
 
 
 def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
-    """Evaluate every law on one environment; keys are ``module.quantity``, clones along a last axis where they differ."""
+    """Evaluate every law on one environment; keys are ``module.quantity``, clones along a last axis."""
     recognized = presentation.recognition(cells, CLONES, p)
     mean = recognized[..., 0]
     local = mediators.quasi_steady(cells, mean, p)
@@ -89,14 +101,19 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "cart": cart.rates(1e3 * cells.cancer, 1e2 * cells.car_t, p),
     }
     for family, values in families.items():
-        fields = values._asdict() if isinstance(values, tuple) else {f: getattr(values, f) for f in Signals.__dataclass_fields__}
+        fields = (
+            values._asdict()
+            if isinstance(values, tuple)
+            else {f: getattr(values, f) for f in Signals.__dataclass_fields__}
+        )
         out |= {f"{family}.{field}": value for field, value in fields.items()}
     return out
 
 
 BOUNDED = (
     "presentation.recognition", "presentation.mhc1_of_clone", "presentation.mhc1_target", "presentation.pdl1_target",
-    "presentation.car_recognition", "checkpoints.brake", "checkpoints.alt_checkpoint_target", "metabolism.tcell_fitness",
+    "presentation.car_recognition", "checkpoints.brake", "checkpoints.alt_checkpoint_target",
+    "metabolism.tcell_fitness",
     "killing.suppression", "killing.function", "killing.infiltrate_access", "trafficking.entry_factor",
     "signals.arginine", "signals.drug_access",
 )  # fmt: skip
@@ -111,7 +128,9 @@ def law(names: tuple[str, ...], typical: np.ndarray) -> Callable[[Cells], dict[s
 
     def run(cells: Cells, values: np.ndarray = typical) -> dict[str, np.ndarray]:
         with jax.enable_x64(True):
-            return jax.device_get(compiled(jax.tree.map(lambda x: jnp.asarray(x, dtype=float), cells), jnp.asarray(values)))
+            return jax.device_get(
+                compiled(jax.tree.map(lambda x: jnp.asarray(x, dtype=float), cells), jnp.asarray(values))
+            )
 
     return run
 
@@ -156,7 +175,8 @@ def test_scalar_batch_and_lattice_agree(law, names, typical):
             jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch), jnp.tile(jnp.asarray(typical), (N, 1))
         )
         stacked = all_laws(
-            jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch), Params(jnp.tile(jnp.asarray(typical), (N, 1)), names)
+            jax.tree.map(lambda x: jnp.asarray(x, dtype=float), batch),
+            Params(jnp.tile(jnp.asarray(typical), (N, 1)), names),
         )
     alone = {i: law(jax.tree.map(lambda x, i=i: x[i], batch)) for i in (0, 17)}
     for name, value in own.items():
@@ -253,7 +273,13 @@ def test_lactate_and_the_other_metabolites_lower_tcell_fitness(names, typical):
     with jax.enable_x64(True):
         p = Params(jnp.asarray(typical), names)
         base = mediators.quasi_steady(jax.tree.map(lambda x: jnp.tile(x, N), tissue(5, (1,), 0.0)), jnp.full(N, 0.5), p)
-        for signal, sense in (("lactate", FALLS), ("kynurenine", FALLS), ("adenosine", FALLS), ("glucose", RISES), ("arginine", RISES)):
+        for signal, sense in (
+            ("lactate", FALLS),
+            ("kynurenine", FALLS),
+            ("adenosine", FALLS),
+            ("glucose", RISES),
+            ("arginine", RISES),
+        ):
             fields = {f: getattr(base.signals, f) for f in Signals.__dataclass_fields__}
             fields[signal] = jnp.linspace(0.01, 30.0, N)
             fitness = np.asarray(metabolism.tcell_fitness(Local(base.cells, Signals(**fields)), p))
@@ -276,7 +302,7 @@ def test_a_clone_deaf_to_interferon_keeps_only_basal_mhc1(law, typical, names):
 
 
 def test_car_t_cells_see_their_antigen_and_not_mhc1(law):
-    """Recognition by CAR-T cells is the same for all clones that carry the antigen, whatever the MHC-I of the tissue."""
+    """Recognition by CAR-T cells is the same for all clones that carry the antigen, whatever their MHC-I."""
     low, high = law(steps("mhc1", 0.0, 0.0)), law(steps("mhc1", 1.0, 1.0))
     seen = low["presentation.car_recognition"]
     np.testing.assert_array_equal(seen, high["presentation.car_recognition"])
@@ -360,7 +386,7 @@ def test_no_fraction_of_a_hill_term_leaves_its_range():
 def test_a_patient_far_below_one_parameter_name_gets_a_hint(names, typical):
     p = Params(jnp.asarray(typical), names)
     with pytest.raises(AttributeError, match="cd8_kill_rate"):
-        p.cd8_kill_rat  # noqa: B018
+        p.cd8_kill_rat
 
 
 def test_host_levels_relax_towards_a_set_point_in_range(knowledge):

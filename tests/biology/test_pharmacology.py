@@ -67,7 +67,7 @@ def test_two_half_steps_are_one_step():
 
 @pytest.mark.parametrize("same", [0.5, 5.0])
 def test_equal_rates_without_exchange_are_not_a_special_case(same):
-    """With k_out = 0 and k_elim = k_in both eigenvalues coincide, where a formula with their difference divides by zero."""
+    """With k_out = 0 and k_elim = k_in both eigenvalues coincide, and their difference must not be a divisor."""
     step, mean, generator = matrices(same, 0.0, same, 1.0)
     np.testing.assert_allclose(step, expm(generator), rtol=1e-6)
     np.testing.assert_allclose(mean[0, 0], (1.0 - np.exp(-same)) / same, rtol=1e-6)

@@ -126,7 +126,9 @@ def test_raising_a_mechanism_makes_car_t_cells_work_worse_where_published(mechan
 
 
 @pytest.mark.parametrize("mechanism", CAUSES)
-def test_raising_a_mechanism_moves_its_process_as_the_record_says(mechanism: str, courses: Courses, knowledge: Knowledge):
+def test_raising_a_mechanism_moves_its_process_as_the_record_says(
+    mechanism: str, courses: Courses, knowledge: Knowledge
+):
     process = knowledge.mechanisms[mechanism].process
     change = courses.level(mechanism, "none", process.observable) - courses.level("", "none", process.observable)
     towards = 1.0 if process.direction == "+" else -1.0
@@ -142,16 +144,22 @@ def test_a_mechanism_that_is_absent_changes_nothing(mechanism: str, tumors: Tumo
 
 
 @pytest.mark.parametrize(("mechanism", "therapy"), CAUSE_THERAPY)
-def test_a_reversing_therapy_moves_the_process_back(mechanism: str, therapy: str, courses: Courses, knowledge: Knowledge):
+def test_a_reversing_therapy_moves_the_process_back(
+    mechanism: str, therapy: str, courses: Courses, knowledge: Knowledge
+):
     process = knowledge.mechanisms[mechanism].process
     tumor = tumor_for(mechanism, therapy)
     change = courses.level(tumor, therapy, process.observable) - courses.level(tumor, "none", process.observable)
     back = -1.0 if process.direction == "+" else 1.0
-    assert (back * change).mean() > MOVED, f"{process.observable} changes by {change.mean():+.4f} (log) over eight weeks"
+    assert (back * change).mean() > MOVED, (
+        f"{process.observable} changes by {change.mean():+.4f} (log) over eight weeks"
+    )
 
 
 @pytest.mark.parametrize(("mechanism", "therapy"), CAUSE_THERAPY)
-def test_a_reversing_therapy_improves_the_response(mechanism: str, therapy: str, courses: Courses, knowledge: Knowledge):
+def test_a_reversing_therapy_improves_the_response(
+    mechanism: str, therapy: str, courses: Courses, knowledge: Knowledge
+):
     record = knowledge.mechanisms[mechanism]
     if therapy in {e.therapy for e in record.not_reversed}:
         assert next(e for e in record.not_reversed if e.therapy == therapy).reason

@@ -87,7 +87,9 @@ def test_every_drug_of_the_catalogue_can_be_prepared(knowledge: Knowledge):
         for field in ("multiply", "add", "saturate", "saturates"):
             assert np.isfinite(getattr(acts, field)).all(), drug.id
         changed = (
-            (np.asarray(acts.multiply[0]) != 1.0) | (np.asarray(acts.add[0]) != 0.0) | (np.asarray(acts.saturates[0]) != 0.0)
+            (np.asarray(acts.multiply[0]) != 1.0)
+            | (np.asarray(acts.add[0]) != 0.0)
+            | (np.asarray(acts.saturates[0]) != 0.0)
         )
         addressed = {a.parameter for t in drug.therapy for a in knowledge.therapies[t].act}
         assert {treatment.acted[j] for j in np.flatnonzero(changed)} == addressed, drug.id
@@ -122,7 +124,12 @@ def test_the_tables_of_a_two_compartment_drug_are_its_micro_constants(knowledge:
         if pk.model != "two_compartment":
             continue
         a = table(drug.usual, knowledge).acts
-        matrix = np.array([[-(pk.clearance + pk.q) / pk.v_central, pk.q / pk.v_peripheral], [pk.q / pk.v_central, -pk.q / pk.v_peripheral]])
+        matrix = np.array(
+            [
+                [-(pk.clearance + pk.q) / pk.v_central, pk.q / pk.v_peripheral],
+                [pk.q / pk.v_central, -pk.q / pk.v_peripheral],
+            ]
+        )
         with jax.enable_x64(True):
             over = propagator(*(jnp.asarray(x[0]) for x in (a.k_elim, a.k_out, a.k_in)), jnp.asarray(1.0))
         np.testing.assert_allclose(over.step, expm(matrix), rtol=1e-6, atol=1e-12, err_msg=drug.id)

@@ -92,8 +92,12 @@ def test_trajectories_say_what_they_are(baseline):
         assert np.isfinite(value).all(), name
         if name != "growth":
             assert (value >= 0.0).all(), name
-    for name in ("recognition", "mhc1", "pdl1", "killing", "checkpoint_inhibition", "exhaustion", "persister", "microbiome",
-                 "drug_access", "arginine", *(f"clone_{c}" for c in CLONES[1:4])):  # fmt: skip
+    clones = [f"clone_{c}" for c in CLONES[1:4]]
+    fractions = (
+        "recognition", "mhc1", "pdl1", "killing", "checkpoint_inhibition", "exhaustion", "persister", "microbiome",
+        "drug_access", "arginine", *clones,
+    )  # fmt: skip
+    for name in fractions:
         assert (baseline[name].values <= 1.0 + 1e-6).all(), name
 
 
@@ -107,7 +111,9 @@ def test_a_failed_member_is_reported_and_harms_no_other(baseline, tumors: Tumors
     values, state = stacked(tumors)
     values = values.copy()
     values[5, tumors.names.index("growth_rate")] = np.nan
-    data = treat(values, tumors.names, state, [usual(knowledge, "nivolumab")], np.zeros(len(values), int), keep=["tumor_volume"])
+    data = treat(
+        values, tumors.names, state, [usual(knowledge, "nivolumab")], np.zeros(len(values), int), keep=["tumor_volume"]
+    )
     status = data["status"].values
     assert status[5] == 2
     assert (np.delete(status, 5) == 0).all()
@@ -120,7 +126,9 @@ def test_an_ensemble_without_members_is_refused(tumors: Tumors, knowledge: Knowl
     with pytest.raises(SimulationError, match="at least one"):
         grow(np.zeros((0, len(tumors.names))), tumors.names, np.zeros(0))
     with pytest.raises(SimulationError, match="at least one"):
-        treat(np.zeros((0, len(tumors.names))), tumors.names, tumors.state[""], [untreated(knowledge)], np.zeros(0, int))
+        treat(
+            np.zeros((0, len(tumors.names))), tumors.names, tumors.state[""], [untreated(knowledge)], np.zeros(0, int)
+        )
 
 
 def test_doses_reach_plasma_and_only_their_slot(baseline):

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from tumornexus.knowledge import Knowledge
 from tumornexus.trial.endpoints import (
-    COMPLETE_BELOW_MM, LABELS, MONTH_DAYS, SCAN_EVERY_WEEKS, diameter_mm, grade3_percent, median_pfs, recist,
+    COMPLETE_BELOW_MM,
+    LABELS,
+    MONTH_DAYS,
+    SCAN_EVERY_WEEKS,
+    diameter_mm,
+    grade3_percent,
+    median_pfs,
+    recist,
     weighted_quantile,
 )  # fmt: skip
 
@@ -100,9 +107,7 @@ def test_members_are_judged_one_by_one():
     assert [LABELS[b] for b in together.best] == [best(*c) for c in cases]
 
 
-@given(
-    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0)
-)
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0))
 def test_a_weighted_quantile_splits_the_weight(pairs, q):
     values, weights = np.array(pairs).T
     got = float(weighted_quantile(values, weights, q)[0])
@@ -117,7 +122,8 @@ def test_equal_weights_are_no_weights_and_a_weight_of_two_is_a_copy(values, copi
     v = np.array(values)
     q = (0.05, 0.5, 0.95)
     np.testing.assert_array_equal(
-        weighted_quantile(v, np.full(len(v), float(copies)), q), weighted_quantile(np.repeat(v, copies), np.ones(len(v) * copies), q)
+        weighted_quantile(v, np.full(len(v), float(copies)), q),
+        weighted_quantile(np.repeat(v, copies), np.ones(len(v) * copies), q),
     )
 
 
@@ -148,7 +154,9 @@ def test_toxicity_of_one_drug_is_its_own(knowledge: Knowledge):
         assert low <= estimate <= high, drug.id
 
 
-@pytest.mark.parametrize("pair", [("nivolumab", "relatlimab"), ("carboplatin", "pemetrexed"), ("pembrolizumab", "axitinib")])
+@pytest.mark.parametrize(
+    "pair", [("nivolumab", "relatlimab"), ("carboplatin", "pemetrexed"), ("pembrolizumab", "axitinib")]
+)
 def test_hazards_of_combined_drugs_add(pair, knowledge: Knowledge):
     assert grade3_percent(pair, knowledge)[0] == pytest.approx(independent(knowledge, *pair))
     assert grade3_percent(pair[::-1], knowledge)[0] == pytest.approx(independent(knowledge, *pair))

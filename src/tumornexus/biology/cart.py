@@ -25,4 +25,6 @@ def rates(antigen_load: jax.Array, car_t_total: jax.Array, p: Params) -> CarTRat
     """
     room = 1.0 / (1.0 + car_t_total / p.cart_ceiling)
     stimulated = hill(antigen_load, p.cart_antigen_half)
-    return CarTRates(expand=p.cart_expansion * stimulated * room, contract=p.cart_contraction * (1.0 - 0.5 * stimulated))
+    return CarTRates(
+        expand=p.cart_expansion * stimulated * room, contract=p.cart_contraction * (1.0 - 0.5 * stimulated)
+    )

@@ -26,8 +26,10 @@ class GrowthRates(NamedTuple):
 def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     """Return growth and death of cancer cells.
 
-    divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term + turnover;  die = turnover;  drug_kill = cytotoxic + radiation +
-    targeted kill of pathway-dependent clones. Proliferation needs oxygen; persisters arise under drug kill, TGF-beta and
+    divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term + turnover;
+    die = turnover;  drug_kill = cytotoxic + radiation +
+    targeted kill of pathway-dependent clones. Proliferation needs oxygen; persisters arise under drug kill, TGF-beta
+    and
     CAF cytokines and return when these are gone (Sharma 2010, Hata 2016). A persister divides slowly and resists drugs.
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence

@@ -65,7 +65,8 @@ def macrophage_rate(local: Local, p: Params) -> jax.Array:
 
 
 def car_t_rate(local: Local, recognized: jax.Array, p: Params) -> jax.Array:
-    """Return the death rate per cancer cell and day of each clone by CAR-T cells, (..., clone), independent of MHC-I."""
+    """Return the death rate per cancer cell and day of each clone by CAR-T cells, (..., clone), independent of
+    MHC-I."""
     return (p.cart_kill_rate * contact(local.car_t, local, p) * function(local, p))[..., None] * recognized
 
 

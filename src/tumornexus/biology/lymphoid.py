@@ -31,6 +31,9 @@ def rates(local: Local, lymphocytes: jax.Array, p: Params) -> LymphoidRates:
         recruit_treg=p.treg_recruitment * local.ccl22 * feed * lymphocytes * hill(local.perfusion, p.access_half),
         treg_die=p.treg_death + p.treg_depletion,
         helper_to_treg=p.treg_conversion * hill(local.tgfb, 0.5),
-        recruit_nk=p.nk_recruitment * lymphocytes * hill(local.perfusion, p.access_half) * (0.5 + hill(local.cxcl9_10, 1.0)),
+        recruit_nk=p.nk_recruitment
+        * lymphocytes
+        * hill(local.perfusion, p.access_half)
+        * (0.5 + hill(local.cxcl9_10, 1.0)),
         nk_die=p.nk_death,
     )

@@ -37,35 +37,47 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     unsilenced = 1.0 - cells.silencing
     lactate_drive = hill(lactate, p.lactate_half)
 
-    ifng = p.ifng_production * (
-        recognized * (cells.cd8_effector + 0.3 * cells.cd8_progenitor + 0.3 * cells.cd8_terminal)
-        + 0.3 * cells.cd4_helper
-        + 0.3 * cells.nk
-        + cells.car_t * hill(p.car_antigen_density, 1.0)
-    ) / p.ifng_half_density
-    mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
-    vegf = p.vegf_signal * p.vegf_production * (
-        tumor * (0.3 + hypoxia + 0.3 * mapk) + cells.tam_m2 + 0.5 * cells.mdsc
+    ifng = (
+        p.ifng_production
+        * (
+            recognized * (cells.cd8_effector + 0.3 * cells.cd8_progenitor + 0.3 * cells.cd8_terminal)
+            + 0.3 * cells.cd4_helper
+            + 0.3 * cells.nk
+            + cells.car_t * hill(p.car_antigen_density, 1.0)
+        )
+        / p.ifng_half_density
     )
+    mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
+    vegf = p.vegf_signal * p.vegf_production * (tumor * (0.3 + hypoxia + 0.3 * mapk) + cells.tam_m2 + 0.5 * cells.mdsc)
     il6 = p.il6_signal * p.il6_production * (tumor * (0.2 + mapk) + 2.0 * cells.caf_cytokine + cells.tam_m2)
     il10 = p.il10_production * (cells.tam_m2 + cells.treg + 0.5 * cells.mdsc) / p.suppressor_half
-    tgfb = p.tgfb_signal * p.tgfb_production * (
-        0.5 * tumor + 3.0 * cells.caf_matrix + 2.0 * cells.treg + cells.tam_m2 + cells.mdsc
+    tgfb = (
+        p.tgfb_signal
+        * p.tgfb_production
+        * (0.5 * tumor + 3.0 * cells.caf_matrix + 2.0 * cells.treg + cells.tam_m2 + cells.mdsc)
     )
-    cxcl9_10 = p.cxcl9_10_production * unsilenced * (
-        p.cxcl9_10_basal + hill(ifng, 1.0) + p.type1_ifn + p.dendritic_chemokine * hill(cells.dendritic, p.dendritic_half)
+    cxcl9_10 = (
+        p.cxcl9_10_production
+        * unsilenced
+        * (
+            p.cxcl9_10_basal
+            + hill(ifng, 1.0)
+            + p.type1_ifn
+            + p.dendritic_chemokine * hill(cells.dendritic, p.dendritic_half)
+        )
     )
     ccl4 = p.ccl4_production * unsilenced
     cxcl12 = p.cxcr4_signal * p.cxcl12_production * (cells.caf_matrix + 0.3 * cells.caf_cytokine) / p.caf_half
     # Blocking CSF-1R makes fibroblasts release granulocyte chemokines (Kumar 2017): (1 - csf1r_signal) feeds CXCL1/8.
     caf_total = cells.caf_matrix + cells.caf_cytokine
     cxcr2_ligand = p.cxcr2_signal * (
-        0.3 + hypoxia + hill(il6, 1.0) + p.csf1r_escape * jnp.clip(1.0 - p.csf1r_signal, 0.0, 1.0) * hill(caf_total, p.caf_half)
+        0.3
+        + hypoxia
+        + hill(il6, 1.0)
+        + p.csf1r_escape * jnp.clip(1.0 - p.csf1r_signal, 0.0, 1.0) * hill(caf_total, p.caf_half)
     )
     # Without CXCR2 the niche fills with CCR2+ monocytes: compensation as extra CCL2 drive.
-    ccl2 = p.ccr2_signal * (
-        0.5 + lactate_drive + p.cxcr2_escape * jnp.clip(1.0 - p.cxcr2_signal, 0.0, 1.0)
-    )
+    ccl2 = p.ccr2_signal * (0.5 + lactate_drive + p.cxcr2_escape * jnp.clip(1.0 - p.cxcr2_signal, 0.0, 1.0))
     csf1 = p.csf1r_signal * (0.5 + lactate_drive + 0.5 * hypoxia)
     ccl22 = 0.5 + hypoxia + hill(cells.tam_m2, p.suppressor_half)
     pressure = interstitial_pressure(cells, vegf, p)

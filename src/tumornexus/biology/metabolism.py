@@ -66,7 +66,8 @@ def kynurenine_level(ifng: jax.Array, p: Params) -> jax.Array:
 
 
 def adenosine_level(cells: Cells, hypoxia: jax.Array, p: Params) -> jax.Array:
-    """Return adenosine in units of its half-effect on T cells: ATP release by dying and hypoxic tissue, via CD39/CD73."""
+    """Return adenosine in units of its half-effect on T cells: ATP release by dying and hypoxic tissue, via
+    CD39/CD73."""
     return p.adenosine_production * (hypoxia + hill(cells.dead_antigen, p.dead_antigen_half))
 
 

@@ -24,14 +24,17 @@ class MyeloidRates(NamedTuple):
 def rates(local: Local, p: Params) -> MyeloidRates:
     """Return the rates of myeloid cells.
 
-    MDSC come by CXCR2 ligands and CCL2; lactate, hypoxia and IL-6 amplify (review 3.3.2, 3.4.1). Macrophages come by CCL2
+    MDSC come by CXCR2 ligands and CCL2; lactate, hypoxia and IL-6 amplify (review 3.3.2, 3.4.1). Macrophages come by
+    CCL2
     and need CSF-1R to survive. Polarization towards M2 by IL-10, TGF-beta, lactate, hypoxia; towards M1 by IFN-gamma
     and CD40 (m1_repolarization). Rates 0.25 and 0.045 per day and death 0.02 per day from published models.
     """
     inputs = hill(local.cxcr2_ligand, 1.0) + 0.7 * hill(local.ccl2, 1.0)
     amplify = 0.5 + 0.5 * hill(local.il6, 1.0) + 0.5 * hill(local.lactate, p.lactate_half) + 0.5 * local.hypoxia
     mapk = 1.0 - 0.5 * p.mapk_inhibition * p.mapk_dependence
-    to_m2 = p.m2_polarization * (0.3 + hill(local.il10, 1.0) + hill(local.tgfb, 1.0) + hill(local.lactate, p.lactate_half))
+    to_m2 = p.m2_polarization * (
+        0.3 + hill(local.il10, 1.0) + hill(local.tgfb, 1.0) + hill(local.lactate, p.lactate_half)
+    )
     survive = 0.2 + 0.8 * p.csf1r_signal
     return MyeloidRates(
         recruit_mdsc=p.mdsc_recruitment * inputs * amplify * mapk,

@@ -15,7 +15,8 @@ from tumornexus.biology.params import Params
 class Acts(eqx.Module):
     """What the drugs in play do, vectorized over drug slots and parameters; a new regimen is new values, not new code.
 
-    Shapes: (slot,) and (slot, acted), where `acted` runs over the parameters that any therapy of the catalogue addresses
+    Shapes: (slot,) and (slot, acted), where `acted` runs over the parameters that any therapy of the catalogue
+    addresses
     (a quarter of all), in the order of `Modulation.index`. An empty slot has no dose and neutral acts.
     """
 

@@ -1,4 +1,4 @@
-"""Antigen processing and presentation: what a T cell can see of a cancer cell (cycle step 6, and step 2 for its source).
+"""Antigen processing and presentation: what a T cell can see of a cancer cell (cycle step 6; step 2 at its source).
 
 Equation: visibility of a clone = breadth term * processing * (1 - silencing) * MHC-I of that clone.
 """

@@ -25,7 +25,8 @@ class StromaRates(NamedTuple):
 def rates(local: Local, p: Params) -> StromaRates:
     """Return the rates of fibroblasts and matrix.
 
-    TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals into
+    TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
+    into
     the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
     (mechanosignalling), so blockade acts slowly and in part.
     """
@@ -39,5 +40,5 @@ def rates(local: Local, p: Params) -> StromaRates:
         matrix_to_cytokine=p.caf_switch * hill(local.il6, 1.0),
         cytokine_to_matrix=p.caf_switch * hill(local.tgfb, 0.5),
         deposit=p.matrix_deposition * local.caf_matrix / p.caf_half * (0.3 + hill(local.tgfb, 0.5) + 0.5 * stiff),
-        degrade=p.matrix_degradation * (1.0 + 0.5 * hill(local.tam_m1, p.suppressor_half)),
+        degrade=p.matrix_degradation * (1.0 + 0.2 * hill(local.tam_m1, p.suppressor_half)),
     )

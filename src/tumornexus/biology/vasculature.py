@@ -26,7 +26,7 @@ def rates(local: Local, p: Params) -> VesselRates:
     (Jain 2005, Huang 2012).
     """
     escape = p.vegf_escape * local.hypoxia
-    sprout = p.angiogenesis_rate * (hill(local.vegf, 1.0) + escape + 0.1)
+    sprout = p.angiogenesis_rate * (0.2 + 0.5 * hill(local.vegf, 1.0) + escape)
     return VesselRates(
         sprout=sprout / (1.0 + local.vessels),
         regress=p.vessel_regression * (1.0 + 0.5 / (1.0 + 2.0 * local.vegf)),

@@ -1,7 +1,8 @@
 """Candidate regimens: the standard of care, the backbone, and what the dominant nodes suggest to add to it.
 
 No combination is listed by hand. A candidate is a backbone (PD-1 blockade or CAR-T) plus agents of therapies that
-reverse a dominant node; the catalogue says which agents those are, how they are given and which trials speak against them.
+reverse a dominant node; the catalogue says which agents those are, how they are given and which trials speak against
+them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from tumornexus.systemic.treatment import SLOTS
 
 MIN_CANDIDATES = 12
 NODES_CONSIDERED = 6
+# Classes compared with the backbone where nodes suggest too few combinations, the widely tested ones first.
+FILL = (
+    "antiangiogenic", "chemotherapy", "radiotherapy", "fmt", "tgf_beta_inhibitor", "dnmt_inhibitor", "cxcr2_inhibitor",
+    "csf1r_inhibitor", "ido_inhibitor", "anti_tigit",
+)  # fmt: skip
 CHECKPOINT = ("anti_pd1", "anti_pdl1")
 
 
@@ -31,7 +37,8 @@ class Candidate:
     nodes: tuple[str, ...] = ()
 
     def key(self, knowledge: Knowledge) -> frozenset[str]:
-        """The set of drugs, PD-1 antibodies being one: candidates that differ only in which of them are one candidate."""
+        """The set of drugs, PD-1 antibodies being one: candidates that differ only in which of them are one
+        candidate."""
         return frozenset("anti_pd1" if knowledge.drugs[d].therapy == ("anti_pd1",) else d for d in self.regimen.drugs)
 
 
@@ -60,7 +67,8 @@ def _agents(knowledge: Knowledge, therapy: Therapy) -> list[Drug]:
 
 
 def _partners(knowledge: Knowledge, therapy: Therapy, tumor: Tumor) -> list[tuple[Drug, ...]]:
-    """Return agents to add for a therapy. BRAF inhibitors are given with a MEK inhibitor, chemotherapy as the doublet of
+    """Return agents to add for a therapy. BRAF inhibitors are given with a MEK inhibitor, chemotherapy as the doublet
+    of
     this tumor's standard of care."""
     if therapy.id == "braf_mek_inhibitor":
         return [(knowledge.drugs["dabrafenib"], knowledge.drugs["trametinib"])]
@@ -153,9 +161,7 @@ def propose(
         helpful = [(m, o) for m, o in strongest if knowledge.mechanisms[m].relevance_car_t in ("moderate", "high")]
         for mechanism, (_, partner) in helpful[:2]:
             add([car, *(d.usual for d in partner)], "CAR-T backbone", [mechanism])
-    fill = ("antiangiogenic", "chemotherapy", "radiotherapy", "fmt", "tgf_beta_inhibitor", "dnmt_inhibitor", "cxcr2_inhibitor",
-            "csf1r_inhibitor", "ido_inhibitor", "anti_tigit")  # fmt: skip
-    for therapy_id in fill:
+    for therapy_id in FILL:
         if len(found) >= MIN_CANDIDATES:
             break
         for partner in _partners(knowledge, knowledge.therapies[therapy_id], tumor):

@@ -15,8 +15,8 @@ import pandas as pd
 
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.ensemble import simulate_twins
-from tumornexus.systemic.twin import Twin, reverse
 from tumornexus.systemic.treatment import Treatment
+from tumornexus.systemic.twin import Twin, reverse
 from tumornexus.trial.endpoints import weighted_quantile
 
 EVALUATE_AT_DAYS = 364

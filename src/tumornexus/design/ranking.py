@@ -21,8 +21,8 @@ from tumornexus.design.candidates import Candidate
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Arm, Trial
 from tumornexus.systemic.ensemble import simulate
-from tumornexus.systemic.twin import Twin
 from tumornexus.systemic.treatment import prepare
+from tumornexus.systemic.twin import Twin
 from tumornexus.trial.endpoints import grade3_percent, median_pfs, recist
 
 TIERS = ("trial-calibrated", "class-extrapolated", "mechanistic hypothesis")
@@ -34,7 +34,8 @@ CLOSE_POINTS = 10.0  # a trial arm counts as reproduced when simulated and publi
 
 @dataclass(frozen=True)
 class Ranking:
-    """`table`: one row a regimen, best first (columns of ranking.tsv plus `origin`, `pareto`); `trajectories` likewise."""
+    """`table`: one row a regimen, best first (columns of ranking.tsv plus `origin`, `pareto`); `trajectories`
+    likewise."""
 
     table: pd.DataFrame
     trajectories: xr.Dataset
@@ -42,7 +43,8 @@ class Ranking:
 
 @functools.cache
 def calibration_table() -> tuple[dict[str, object], ...]:
-    """Return the arms on which the model's response was compared with a fitted trial (`scripts/build_calibration.py`)."""
+    """Return the arms on which the model's response was compared with a fitted trial
+    (`scripts/build_calibration.py`)."""
     text = resources.files("tumornexus.systemic").joinpath("data/calibration.json").read_text("utf-8")
     return tuple(json.loads(text)["arms"])
 
@@ -85,7 +87,8 @@ def _matches(arm: Arm, drugs: frozenset[str], knowledge: Knowledge) -> bool:
 
 @dataclass(frozen=True)
 class ClinicalEvidence:
-    """What trials of the same classes found: in words, what speaks against, and whether a randomized trial refuted it."""
+    """What trials of the same classes found: in words, what speaks against, and whether a randomized trial refuted
+    it."""
 
     words: str
     against: tuple[str, ...]
@@ -93,7 +96,8 @@ class ClinicalEvidence:
 
 
 def evidence_for(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> ClinicalEvidence:
-    """Return clinical evidence of a combination; `refuted` when a randomized trial of it in this cancer was negative."""
+    """Return clinical evidence of a combination; `refuted` when a randomized trial of it in this cancer was
+    negative."""
     key = frozenset(drugs)
     here: list[str] = []
     elsewhere: list[str] = []
@@ -110,7 +114,9 @@ def evidence_for(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> Clin
                 told = f"{trial.name} ({trial.disease}, {trial.selection or 'unselected'}) failed"
                 (against_here if local else against_elsewhere).append(told)
                 refuted |= local and trial.randomized and trial.endpoint == "RECIST"
-    words = "; ".join(dict.fromkeys(here[:2])) or ("elsewhere: " + "; ".join(dict.fromkeys(elsewhere[:2])) if elsewhere else "")
+    words = "; ".join(dict.fromkeys(here[:2])) or (
+        "elsewhere: " + "; ".join(dict.fromkeys(elsewhere[:2])) if elsewhere else ""
+    )
     return ClinicalEvidence(
         words=words or "no trial of this combination in the catalogue",
         against=tuple(dict.fromkeys((*against_here, *(against_elsewhere[:2] if len(key) > 1 else ())))),
@@ -128,7 +134,8 @@ def _told(trial: Trial, arm: Arm) -> str:
 
 
 def _class_conflicts(drugs: Sequence[str], knowledge: Knowledge) -> list[str]:
-    """Name, for each added class, the negative trials that the catalogue holds against it (the backbone is left out)."""
+    """Name, for each added class, the negative trials that the catalogue holds against it (the backbone is left
+    out)."""
     told = []
     for drug in drugs:
         for therapy in knowledge.drugs[drug].therapy:
@@ -227,12 +234,24 @@ def _toxicity_words(ae3: float, cost: int) -> str:
 
 
 def _reason(
-    candidate: Candidate, knowledge: Knowledge, effect: Mapping[tuple[str, str], float], smaller: float, larger: float, is_backbone: bool
+    candidate: Candidate,
+    knowledge: Knowledge,
+    effect: Mapping[tuple[str, str], float],
+    smaller: float,
+    larger: float,
+    is_backbone: bool,
 ) -> str:
     """Say in one sentence why a regimen is listed and what the simulation does with it."""
     if candidate.nodes:
         names = [knowledge.mechanisms[m].name for m in candidate.nodes]
-        steps = sorted({s for d in candidate.regimen.drugs for t in knowledge.drugs[d].therapy for s in knowledge.therapies[t].cycle_steps})
+        steps = sorted(
+            {
+                s
+                for d in candidate.regimen.drugs
+                for t in knowledge.drugs[d].therapy
+                for s in knowledge.therapies[t].cycle_steps
+            }
+        )
         share = [
             f"{name} (tumor volume x {np.exp(effect.get((m, ''), 0.0)):.2f} at one year when reversed)"
             for m, name in zip(candidate.nodes, names, strict=True)
@@ -255,7 +274,8 @@ def _reason(
 
 
 def _pareto(table: pd.DataFrame) -> np.ndarray:
-    """Return True where no other regimen is at least as good in response, durability, toxicity and cost and better in one."""
+    """Return True where no other regimen is at least as good in response, durability, toxicity and cost and better in
+    one."""
     points = np.column_stack([table["response"], table["durable"], -table["ae3"], -table["cost_tier"]]).astype(float)
     at_least = (points[:, None, :] <= points[None, :, :]).all(axis=2)
     better = (points[:, None, :] < points[None, :, :]).any(axis=2)

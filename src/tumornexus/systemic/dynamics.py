@@ -12,7 +12,19 @@ import jax
 import jax.numpy as jnp
 
 from tumornexus.biology import (
-    cart, checkpoints, growth, host, killing, lymphoid, mediators, myeloid, presentation, priming, stroma, trafficking,
+    cart,
+    checkpoints,
+    growth,
+    host,
+    killing,
+    lymphoid,
+    mediators,
+    metabolism,
+    myeloid,
+    presentation,
+    priming,
+    stroma,
+    trafficking,
     vasculature,
 )  # fmt: skip
 from tumornexus.biology.environment import Local
@@ -110,6 +122,7 @@ def flux(state: State, p: Params) -> Flux:
     cd8_exhaust = ex.exhaust
     effector_growth = p.effector_proliferation * seen * functional * (1.0 + p.il2_signal) * crowd
     harm = p.lymphocyte_depletion
+    harm_tumor = p.tumor_lymphocyte_harm * harm  # cells in tissue divide less and see less drug than those in node and blood
 
     my = myeloid.rates(local, p)
     ly = lymphoid.rates(local, state.lymphocytes, p)
@@ -159,13 +172,13 @@ def flux(state: State, p: Params) -> Flux:
     loss = State(
         cancer=cancer_loss,
         persister=persister_loss,
-        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + harm,
-        cd8_effector=p.effector_death * attrition + cd8_exhaust - effector_growth + harm,
-        cd8_terminal=p.terminal_death * attrition + harm,
-        cd4_helper=p.helper_death + ly.helper_to_treg + harm,
-        treg=ly.treg_die + harm,
-        nk=ly.nk_die + harm,
-        car_t=ca.contract - ca.expand + p.cart_exhaustion * (local.tgfb + hill(local.pdl1, 1.0)),
+        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + harm_tumor,
+        cd8_effector=p.effector_death * attrition + cd8_exhaust - effector_growth + harm_tumor,
+        cd8_terminal=p.terminal_death * attrition + harm_tumor,
+        cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
+        treg=ly.treg_die + harm_tumor,
+        nk=ly.nk_die + harm_tumor,
+        car_t=ca.contract - ca.expand * metabolism.tcell_fitness(local, p) + p.cart_exhaustion * (local.tgfb + hill(local.pdl1, 1.0)),
         dendritic=dc.emigrate + dc.die,
         mdsc=my.mdsc_die,
         tam_m1=my.tam_die + my.m1_to_m2,
@@ -192,8 +205,8 @@ def flux(state: State, p: Params) -> Flux:
 
 OBSERVABLES = (
     "tumor_volume", "recognition", "mhc1", "pdl1", "antigen_release", "dc_mature", "priming", "cd8_blood",
-    "cd8_infiltration", "cd8_effector", "infiltration", "killing", "checkpoint_inhibition", "exhaustion", "treg", "mdsc",
-    "m2", "tgfb", "il6", "il10", "vegf", "hypoxia", "lactate", "glucose", "arginine", "kynurenine", "adenosine",
+    "cd8_infiltration", "cd8_effector", "infiltration", "killing", "checkpoint_inhibition", "exhaustion", "treg",
+    "mdsc", "m2", "tgfb", "il6", "il10", "vegf", "hypoxia", "lactate", "glucose", "arginine", "kynurenine", "adenosine",
     "caf_matrix", "caf_cytokine", "matrix", "vessel_function", "interstitial_pressure", "drug_access", "microbiome",
     "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss", "cart_tumor", "car_recognition",
     "cxcl9_10", "ifng", "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes",
@@ -217,7 +230,7 @@ def observe(state: State, p: Params) -> dict[str, jax.Array]:
         "recognition": now.recognized_mean,
         "mhc1": jnp.sum(presentation.mhc1_of_clone(local.mhc1, clone_traits(), p) * of_clone),
         "pdl1": local.pdl1,
-        "antigen_release": p.dead_clearance * local.dead_antigen * p.antigen_release_gain,
+        "antigen_release": p.dead_clearance * local.dead_antigen * p.antigen_release_gain * presentation.antigen_breadth(p),
         "dc_mature": state.ln_dendritic,
         "priming": now.primed_per_day,
         "cd8_blood": state.blood_cd8,

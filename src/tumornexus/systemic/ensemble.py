@@ -9,15 +9,15 @@ import numpy as np
 import xarray as xr
 
 from tumornexus.errors import SimulationError
-from tumornexus.systemic.twin import Twin
 from tumornexus.systemic.solver import treat
 from tumornexus.systemic.treatment import Treatment
+from tumornexus.systemic.twin import Twin
 
 # Observables that every trajectory keeps; asking for all forty-eight of every draw would fill memory for nothing.
 KEPT = (
-    "tumor_volume", "cd8_infiltration", "cd8_effector", "killing", "checkpoint_inhibition", "hypoxia", "lactate", "treg",
-    "mdsc", "m2", "matrix", "recognition", "clone_b2m_loss", "clone_jak_loss", "cart_tumor", "persister", "pdl1",
-    "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome",
+    "tumor_volume", "cd8_infiltration", "cd8_effector", "killing", "checkpoint_inhibition", "hypoxia", "lactate",
+    "treg", "mdsc", "m2", "matrix", "recognition", "clone_b2m_loss", "clone_jak_loss", "cart_tumor", "persister",
+    "pdl1", "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome",
 )  # fmt: skip
 
 LONG_NAMES = {

@@ -31,17 +31,18 @@ SEED_VOLUME_ML = 1.0  # where the untreated phase starts: about 12 mm across, ne
 SAVE_EVERY_DAYS = 7
 
 # Parameters that act in node, blood or gut, where plasma rather than tumor concentration counts.
-SYSTEMIC_PARAMETERS = frozenset(
-    "ctla4_brake costimulation priming_rate tcell_expansion tcell_fitness naive_precursors helper_priming "
-    "lymphocyte_depletion microbiome_setpoint steroid_exposure il2_signal vaccine_antigen cart_expansion "
-    "microbiome_priming cxcr2_signal ccr2_signal".split()
-)
+SYSTEMIC_PARAMETERS = (
+    "ctla4_brake", "costimulation", "priming_rate", "tcell_expansion", "tcell_fitness", "naive_precursors",
+    "helper_priming", "lymphocyte_depletion", "microbiome_setpoint", "steroid_exposure", "il2_signal",
+    "vaccine_antigen", "cart_expansion", "microbiome_priming", "cxcr2_signal", "ccr2_signal",
+)  # fmt: skip
 
 STATUS = {0: "ok", 1: "controlled by the immune system before the target burden", 2: "numerical failure"}
 
 
 def seed_state(p: Params) -> State:
-    """Return a small, poorly infiltrated lesion: `SEED_VOLUME_ML` of mostly cancer cells with a little of everything."""
+    """Return a small, poorly infiltrated lesion: `SEED_VOLUME_ML` of mostly cancer cells with a little of
+    everything."""
     n = SEED_VOLUME_ML * p.site_density
     rare = jnp.stack(
         [
@@ -94,7 +95,8 @@ def _finite(state: State) -> jax.Array:
 
 
 def _grow_one(p: Params, target_ml: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-    """Grow to `target_ml`; the step follows the tumor's own doubling time so that all tumors use the same step count."""
+    """Grow to `target_ml`; the step follows the tumor's own doubling time so that all tumors use the same step
+    count."""
     dt = jnp.minimum(jnp.log(2.0) / p.growth_rate / 40.0, 8.0)
 
     def step(carry: tuple[State, jax.Array], _: None) -> tuple[tuple[State, jax.Array], None]:
@@ -282,6 +284,17 @@ def treat(
 
 
 __all__ = [
-    "CHUNK", "CLONES", "DEPOSITS", "GROWTH_STEPS", "Grown", "OBSERVABLES", "SAVE_EVERY_DAYS", "SLOTS", "STATUS", "grow",
-    "seed_state", "total_cells", "treat",
+    "CHUNK",
+    "CLONES",
+    "DEPOSITS",
+    "GROWTH_STEPS",
+    "OBSERVABLES",
+    "SAVE_EVERY_DAYS",
+    "SLOTS",
+    "STATUS",
+    "Grown",
+    "grow",
+    "seed_state",
+    "total_cells",
+    "treat",
 ]  # fmt: skip

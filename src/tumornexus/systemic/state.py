@@ -79,4 +79,6 @@ def densities(state: State) -> Cells:
     total = jnp.maximum(total_cells(state), 1e-9)
     values = {name: getattr(state, name) / total for name in RESIDENT}
     levels = {name: getattr(state, name) for name in LEVELS}
-    return Cells(cancer=jnp.sum(state.cancer, -1) / total, persister=jnp.sum(state.persister, -1) / total, **values, **levels)
+    return Cells(
+        cancer=jnp.sum(state.cancer, -1) / total, persister=jnp.sum(state.persister, -1) / total, **values, **levels
+    )

@@ -24,8 +24,10 @@ from tumornexus.systemic.solver import STATUS, grow
 from tumornexus.systemic.state import CLONES, State, densities
 
 CANDIDATES_PER_DRAW = 4
-# Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of one patient
-# differ widely, and the score predicts response with an AUC near 0.63 only, which a correlation near one would not give.
+# Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of
+# one patient
+# differ widely, and the score predicts response with an AUC near 0.63 only, which a correlation near one would not
+# give.
 SCORE_CORRELATION = 0.55
 CLONE_PARAMETERS = {  # clone: parameter that seeds it
     "b2m_loss": "initial_fraction_b2m_loss",
@@ -108,10 +110,12 @@ def draw_bare(
             spread = np.log(tumor.doubling_time_high / tumor.doubling_time_low) / (2 * 1.645)
             column = np.log(2.0) / tumor.doubling_time_day * np.exp(np.clip(spread, 0.1, 0.8) * z)
         elif name == "mapk_dependence":
-            # Dependence of the clone that inhibitors shrink, from the driver itself, not from pathway activity: RAS-mutant
+            # Dependence of the clone that inhibitors shrink, from the driver itself, not from pathway activity:
+            # RAS-mutant
             # tumors are MAPK-active but do not respond to BRAF and MEK inhibitors.
             share = tumor.braf_v600 if braf_v600 is None else float(braf_v600)
-            # Median 0.67 with wide spread: about three in four BRAF V600 melanomas respond to dabrafenib and trametinib.
+            # Median 0.67 with wide spread: about three in four BRAF V600 melanomas respond to dabrafenib and
+            # trametinib.
             carrier = stream.random(n) < share
             column = np.where(carrier, 1.0 / (1.0 + np.exp(-(0.7 + 1.5 * z))), 0.0)
         else:
@@ -167,7 +171,9 @@ def apply_effects(
 
 def bounded_mask(knowledge: Knowledge) -> np.ndarray:
     """Return True for parameters that live in [0, 1]."""
-    return np.array([p.bounded or (p.high <= 1.0 and p.low >= 0.0 and p.unit == "1") for p in knowledge.parameters.values()])
+    return np.array(
+        [p.bounded or (p.high <= 1.0 and p.low >= 0.0 and p.unit == "1") for p in knowledge.parameters.values()]
+    )
 
 
 @functools.cache
@@ -240,7 +246,9 @@ def parameterize(
     weights /= weights.sum()
     effective = 1.0 / np.sum(weights**2)
     if effective < 0.25 * n_draws:
-        notes.append(f"only {effective:.0f} effective candidates: the model finds this combination of measurements unusual")
+        notes.append(
+            f"only {effective:.0f} effective candidates: the model finds this combination of measurements unusual"
+        )
     # Systematic resampling: one uniform number, evenly spaced pointers.
     pointers = (named_generator(seed, "resample", sample).random() + np.arange(n_draws)) / n_draws
     index = np.minimum(np.searchsorted(np.cumsum(weights), pointers), n - 1)

@@ -1,0 +1,216 @@
+"""The command line: quick help, one message and exit code 2 for wrong input, no simulator where none is needed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from io_cohorts import expression, expression_text, write_cohort
+from tumornexus import cli
+
+# Cold start on an idle machine is a third of a second; a shared machine may name a longer limit.
+HELP_SECONDS = float(os.environ.get("TUMORNEXUS_HELP_SECONDS", "0.8" if os.environ.get("CI") else "0.5"))
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Return a function that runs the program in this process as a shell would."""
+
+    def run(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tumornexus", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        told = capsys.readouterr()
+        return Ended(code, told.out, told.err)
+
+    return run
+
+
+def test_help_comes_at_once():
+    def seconds() -> float:
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "tumornexus.cli", "--help"], capture_output=True, text=True, check=True
+        )
+        assert "profile" in done.stdout
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < HELP_SECONDS
+
+
+def test_help_names_every_command(command):
+    told = command("--help")
+    assert told.code == 0
+    for name in ("run", "profile", "design", "explain", "compare", "check", "data"):
+        assert name in told.out
+    for name in ("run", "profile", "design", "explain", "compare", "check"):
+        assert command(name, "--help").code == 0
+
+
+def test_the_version_is_the_packages(command):
+    from tumornexus import __version__
+
+    told = command("--version")
+    assert (told.code, told.out.strip()) == (0, f"tumornexus {__version__}")
+
+
+CASES = {
+    "missing folder": ("run", "{tmp}/nowhere", "--out", "{out}"),
+    "cohort without sample": ("run", "{cohort}", "--out", "{out}"),
+    "sample not in the cohort": ("run", "{cohort}", "--sample", "P9", "--out", "{out}"),
+    "unknown drug": ("run", "{cohort}", "--sample", "P1", "--regimen", "nivolumbab 240 mg q2w", "--out", "{out}"),
+    "dose without unit": ("run", "{cohort}", "--sample", "P1", "--regimen", "nivolumab 240 q2w", "--out", "{out}"),
+    "profile of a missing folder": ("profile", "{tmp}/nowhere", "--out", "{out}"),
+    "profile of an unknown sample": ("profile", "{cohort}", "--sample", "P9", "--out", "{out}"),
+    "profile with an unknown drug": ("profile", "{cohort}", "--regimen", "nivolumbab 240 mg q2w", "--out", "{out}"),
+    "not gzip though named so": ("profile", "{plain}", "--out", "{out}"),
+    "empty file": ("profile", "{empty}", "--out", "{out}"),
+    "negative expression": ("profile", "{negative}", "--out", "{out}"),
+    "unknown cancer type": ("profile", "{cancer}", "--out", "{out}"),
+    "design of an unknown sample": ("design", "{cohort}", "--sample", "P9", "--out", "{out}"),
+    "explain something unknown": ("explain", "b2m_lost"),
+    "compare something unknown": ("compare", "ici", "radiotherapy"),
+    "compare a thing with itself": ("compare", "ici", "ici"),
+    "fetch an unknown data set": ("data", "fetch", "riaz2071"),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One good cohort and some that are wrong in one place."""
+    root = tmp_path_factory.mktemp("cohorts")
+    rows = expression()
+    gene = next(iter(rows))
+    negative = {**rows, gene: ["-3", *rows[gene][1:]]}
+    good = write_cohort(root / "good")
+    clinical = (good / "clinical.tsv").read_text()
+    return {
+        "tmp": root,
+        "cohort": good,
+        "plain": write_cohort(root / "plain", expression=expression_text(rows).encode()),
+        "empty": write_cohort(root / "empty", expression=gzip.compress(b"")),
+        "negative": write_cohort(root / "negative", expression=expression_text(negative)),
+        "cancer": write_cohort(
+            root / "cancer", clinical=clinical.replace("melanoma", "melanomma").replace("SKCM", "SKKM")
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrong_input_is_one_line_exit_code_two_and_nothing_written(case, command, folders, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "kept.txt").write_text("from before")
+    told = command(*(word.format(out=out, **folders) for word in CASES[case]))
+    assert told.code == 2
+    lines = [line for line in told.err.splitlines() if line.strip()]
+    assert len(lines) == 1, told.err
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in told.out + told.err
+    assert len(lines[0]) < 600
+    # What would be valid, or where to look.
+    assert any(word in lines[0] for word in ("Valid:", "did you mean")), lines[0]
+    assert sorted(p.name for p in out.iterdir()) == ["kept.txt"]
+
+
+@pytest.mark.parametrize(
+    "words", [("frobnicate",), ("profile", "--no-such-option"), ("run",), ("profile", ".", "--seed", "x", "--out", "o")]
+)
+def test_wrong_words_exit_with_two_and_no_traceback(words, command):
+    told = command(*words)
+    assert told.code == 2
+    assert "Traceback" not in told.err
+
+
+def test_a_run_that_is_stopped_says_so(command, monkeypatch):
+    monkeypatch.setattr(cli, "app", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    told = command("check")
+    assert (told.code, told.err.strip()) == (130, "stopped")
+
+
+def test_a_defect_of_the_program_is_not_dressed_up_as_wrong_input(command, monkeypatch):
+    monkeypatch.setattr(cli, "app", lambda **_: (_ for _ in ()).throw(ZeroDivisionError("defect")))
+    with pytest.raises(ZeroDivisionError):
+        command("check")
+
+
+def test_explain_tells_what_speaks_against_a_target(command):
+    told = command("explain", "ido")
+    assert told.code == 0
+    assert "What speaks against it" in told.out
+    assert "ECHO-301" in told.out
+
+
+def test_compare_shows_both_modalities(command):
+    told = command("compare", "ici", "car-t")
+    assert told.code == 0
+    assert len(told.out.splitlines()) > 16
+
+
+def test_check_finds_the_catalogue_in_order(command):
+    told = command("check")
+    assert told.code == 0, told.out
+    assert "0 errors" in told.out
+
+
+def test_check_names_a_record_without_form(command, tmp_path):
+    (tmp_path / "mechanisms").mkdir()
+    (tmp_path / "mechanisms" / "broken.toml").write_text('id = "broken"\n')
+    told = command("check", "--knowledge", tmp_path)
+    assert told.code == 2
+    assert "broken.toml" in told.out + told.err
+    assert "Traceback" not in told.err
+
+
+def test_profile_writes_all_of_its_files(command, folders, tmp_path):
+    out = tmp_path / "out"
+    told = command("profile", folders["cohort"], "--out", out)
+    assert told.code == 0, told.err
+    assert {p.name for p in out.iterdir()} >= {
+        "activities.tsv",
+        "intervals.tsv",
+        "summary.tsv",
+        "profile.json",
+        "manifest.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "hypoxia"),
+        ("compare", "ici", "car-t"),
+        ("check",),
+        ("profile", "{cohort}", "--out", "{out}"),
+        ("--help",),
+    ],
+)
+def test_measuring_and_explaining_load_no_simulator(words, folders, tmp_path):
+    words = tuple(w.format(out=tmp_path / "out", **folders) for w in words)
+    code = (
+        "import sys\nfrom tumornexus import cli\n"
+        f"sys.argv = ['tumornexus', *{words!r}]\n"
+        "try:\n    cli.main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "loaded = sorted({'jax', 'jaxlib', 'equinox'} & set(sys.modules))\nassert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
