@@ -77,7 +77,7 @@ def write(names: dict[str, set[str]], release: str, target: Path) -> tuple[int, 
 
 def main() -> int:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--complete-set", type=Path)
     source.add_argument("--symbol-map", type=Path)

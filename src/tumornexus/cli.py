@@ -33,13 +33,21 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random str
 Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
 
 
-@app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False) -> None:
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         from tumornexus import __version__
 
         typer.echo(f"tumornexus {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
 
 
 @contextmanager
@@ -315,26 +323,24 @@ def data_fetch(name: Annotated[str, typer.Argument(help="Name of a data set, see
 def main() -> None:
     """Run the command line: input errors become one message and exit code 2, Ctrl-C stops with 130."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except NexusError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except typer.Abort:
         sys.exit(130)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         sys.exit(130)
     except Exception as error:
-        import click
-
-        if isinstance(error, click.exceptions.Exit):
-            sys.exit(error.exit_code)
-        if isinstance(error, click.ClickException):
+        # Wrong words on the command line; typer brings its own copy of click, so the class has no importable name.
+        if hasattr(error, "show") and hasattr(error, "format_message"):
             error.show()
             sys.exit(2)
         raise
+    # Outside standalone mode `typer.Exit(code)` inside a command comes back as its return value.
+    if isinstance(code, int) and code:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

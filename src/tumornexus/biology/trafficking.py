@@ -8,19 +8,23 @@ from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
 
 
+def endothelium(local: Local, p: Params) -> jax.Array:
+    """Return the share of entry that VEGF-exposed endothelium lets pass, in (0, 1]."""
+    return 1.0 / (1.0 + p.endothelial_anergy * hill(local.vegf, 1.0))
+
+
 def entry_factor(local: Local, p: Params) -> jax.Array:
     """Return the factor in [0, 1] by which vessels, chemokines and matrix modulate extravasation.
 
     factor = perfusion term * CXCL9/10 term * anergy of VEGF-exposed endothelium * matrix and CXCL12 retention.
     Sources: Motz 2014 and Schmittnaegel 2017 (VEGF endothelial barrier), Dangaj 2019 (CXCL9/CCL5).
     """
-    endothelium = 1.0 / (1.0 + p.endothelial_anergy * hill(local.vegf, 1.0))
     retained = 1.0 / (1.0 + p.matrix_exclusion * (0.4 * local.matrix + hill(local.cxcl12, 1.0)))
-    return hill(local.perfusion, p.access_half) * hill(local.cxcl9_10, 1.0) * endothelium * retained
+    return hill(local.perfusion, p.access_half) * hill(local.cxcl9_10, 1.0) * endothelium(local, p) * retained
 
 
 def car_t_entry_factor(local: Local, p: Params) -> jax.Array:
     """Return the same factor for CAR-T cells, which respond less to CXCL9/10 and meet the same vessels and matrix."""
     basal = p.cart_trafficking * (0.3 + 0.7 * hill(local.cxcl9_10, 1.0))
     retained = 1.0 / (1.0 + p.matrix_exclusion * local.matrix)
-    return hill(local.perfusion, p.access_half) * basal * retained
+    return hill(local.perfusion, p.access_half) * basal * endothelium(local, p) * retained

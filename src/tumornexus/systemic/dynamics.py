@@ -122,7 +122,8 @@ def flux(state: State, p: Params) -> Flux:
     cd8_exhaust = ex.exhaust
     effector_growth = p.effector_proliferation * seen * functional * (1.0 + p.il2_signal) * crowd
     harm = p.lymphocyte_depletion
-    harm_tumor = p.tumor_lymphocyte_harm * harm  # cells in tissue divide less and see less drug than those in node and blood
+    # Cells in tissue divide less and see less drug than those in node and blood.
+    harm_tumor = p.tumor_lymphocyte_harm * harm
 
     my = myeloid.rates(local, p)
     ly = lymphoid.rates(local, state.lymphocytes, p)
@@ -134,6 +135,7 @@ def flux(state: State, p: Params) -> Flux:
     car_total = state.blood_car_t + state.car_t
     car_antigen = jnp.sum(presentation.car_recognition(clone_traits(), p) * state.cancer) * now.access
     ca = cart.rates(car_antigen, car_total, p)
+    cart_loss = p.cart_exhaustion * (local.tgfb + hill(local.pdl1, 1.0) + local.hypoxia)
     car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * hill(now.volume_ml, p.entry_half_volume)
 
     silence_target = jnp.clip(p.epigenetic_silencing, 0.0, 0.98)
@@ -178,7 +180,7 @@ def flux(state: State, p: Params) -> Flux:
         cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
         treg=ly.treg_die + harm_tumor,
         nk=ly.nk_die + harm_tumor,
-        car_t=ca.contract - ca.expand * metabolism.tcell_fitness(local, p) + p.cart_exhaustion * (local.tgfb + hill(local.pdl1, 1.0)),
+        car_t=ca.contract - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
         dendritic=dc.emigrate + dc.die,
         mdsc=my.mdsc_die,
         tam_m1=my.tam_die + my.m1_to_m2,
@@ -225,12 +227,13 @@ def observe(state: State, p: Params) -> dict[str, jax.Array]:
     cancer = jnp.maximum(jnp.sum(state.cancer) + jnp.sum(state.persister), 1e-12)
     of_clone = (state.cancer + state.persister) / cancer
     share = state.cancer / jnp.maximum(jnp.sum(state.cancer), 1e-12)
+    released = p.dead_clearance * local.dead_antigen * p.antigen_release_gain
     return {
         "tumor_volume": now.volume_ml,
         "recognition": now.recognized_mean,
         "mhc1": jnp.sum(presentation.mhc1_of_clone(local.mhc1, clone_traits(), p) * of_clone),
         "pdl1": local.pdl1,
-        "antigen_release": p.dead_clearance * local.dead_antigen * p.antigen_release_gain * presentation.antigen_breadth(p),
+        "antigen_release": released * presentation.antigen_breadth(p),
         "dc_mature": state.ln_dendritic,
         "priming": now.primed_per_day,
         "cd8_blood": state.blood_cd8,
