@@ -193,8 +193,8 @@ def compared_arms() -> list[str]:
     return [
         "# Compared with fitted trials",
         "",
-        "Objective response (percent) of virtual patients of each tumor type against the published arm, best agreement "
-        "first. Only trials marked `fit` appear; held-out trials have not been run. Virtual patients carry no selection "
+        "Objective response (percent) of virtual patients of each tumor type against the published arm, best "
+        "agreement first. Only trials marked `fit` appear; held-out trials have not been run. Virtual patients carry no selection "
         "by PD-L1, line or prior therapy except BRAF V600, measurements have no reader error, and new lesions are "
         "not simulated, so that this is a check of order and size, not a calibration.",
         "",

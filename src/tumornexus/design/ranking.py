@@ -21,7 +21,7 @@ from tumornexus.design.candidates import Candidate
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Arm, Trial
 from tumornexus.systemic.ensemble import simulate
-from tumornexus.systemic.treatment import prepare
+from tumornexus.systemic.treatment import prepare, untreated
 from tumornexus.systemic.twin import Twin
 from tumornexus.trial.endpoints import grade3_percent, median_pfs, recist
 
@@ -34,8 +34,8 @@ CLOSE_POINTS = 10.0  # a trial arm counts as reproduced when simulated and publi
 
 @dataclass(frozen=True)
 class Ranking:
-    """`table`: one row a regimen, best first (columns of ranking.tsv plus `origin`, `pareto`); `trajectories`
-    likewise."""
+    """`table`: one row a regimen, best first (columns of ranking.tsv plus `origin`, `pareto`); `trajectories` likewise,
+    then the natural course (regimen "untreated"), which is not ranked."""
 
     table: pd.DataFrame
     trajectories: xr.Dataset
@@ -59,9 +59,11 @@ def tier_of(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str
     """Return the tier of a combination in a tumor type and the sentence that supports it.
 
     Trial-calibrated: an arm with these classes in this cancer is reproduced within `CLOSE_POINTS` points of response.
-    Class-extrapolated: each class is part of some reproduced arm. Otherwise a mechanistic hypothesis.
+    Class-extrapolated: each class is part of some reproduced arm; a cell product only of one in this cancer,
+    because its target antigen does not carry over. Otherwise a mechanistic hypothesis.
     """
     classes = classes_of(drugs, knowledge)
+    bound = {t for t, record in knowledge.therapies.items() if record.modality == "cell therapy"}
     reproduced: set[str] = set()
     missed = ""
     for arm in calibration_table():
@@ -69,7 +71,7 @@ def tier_of(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str
         published, simulated = float(arm["orr_published"]), float(arm["orr_simulated"])  # type: ignore[arg-type]
         close = abs(published - simulated) <= CLOSE_POINTS
         if close:
-            reproduced |= known
+            reproduced |= known if arm["tumor"] == tumor else known - bound
         if known == classes and arm["tumor"] == tumor:
             told = f"{arm['trial_name']}: published response {published:.0f} %, model {simulated:.0f} %"
             if close:
@@ -175,7 +177,7 @@ def rank_combinations(
     carry no probability (empty cells) but a reason that names the simulated direction against the backbone.
     """
     treatments = [prepare(c.regimen, knowledge) for c in candidates]
-    data = simulate(twin, treatments, progress=progress)
+    data = simulate(twin, [*treatments, untreated(knowledge)], progress=progress)
     volume, days = data["tumor_volume"].values, data["time"].values
     weights, n_eff = twin.weights, twin.n_effective
     backbone = next((i for i, c in enumerate(candidates) if len(c.regimen.drugs) == 1 and c.origin != "requested"), 0)
@@ -226,7 +228,7 @@ def rank_combinations(
     table = table.loc[index].reset_index(drop=True)
     hypothesis = table["tier"] == TIERS[2]
     table.loc[hypothesis, ["response", "response_low", "response_high", "pfs_months"]] = np.nan
-    return Ranking(table=table, trajectories=data.isel(regimen=index))
+    return Ranking(table=table, trajectories=data.isel(regimen=[*index, len(candidates)]))
 
 
 def _toxicity_words(ae3: float, cost: int) -> str:

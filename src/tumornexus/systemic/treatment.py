@@ -76,6 +76,11 @@ def acted_parameters(knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(name for name in knowledge.parameters if name in addressed)
 
 
+def untreated(knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
+    """Return the natural course as a treatment without drugs."""
+    return prepare(Regimen("untreated", (), ()), knowledge, horizon_days)
+
+
 def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
     """Return the tables of a regimen.
 
