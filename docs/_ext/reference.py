@@ -194,9 +194,10 @@ def compared_arms() -> list[str]:
         "# Compared with fitted trials",
         "",
         "Objective response (percent) of virtual patients of each tumor type against the published arm, best "
-        "agreement first. Only trials marked `fit` appear; held-out trials have not been run. Virtual patients carry no selection "
-        "by PD-L1, line or prior therapy except BRAF V600, measurements have no reader error, and new lesions are "
-        "not simulated, so that this is a check of order and size, not a calibration.",
+        "agreement first. Only trials marked `fit` appear; held-out trials have not been run. Virtual "
+        "patients carry no selection by PD-L1, line or prior therapy except BRAF V600, measurements have no "
+        "reader error, and new lesions are not simulated, so that this is a check of order and size, not a "
+        "calibration.",
         "",
         f"{len(arms)} arms, {close} within 10 points; mean absolute gap {sum(gaps) / len(gaps):.1f} points, median "
         f"{gaps[len(gaps) // 2]:.1f}. {record['draws']} virtual patients per tumor type, seed {record['seed']}, "
