@@ -29,7 +29,7 @@ Regimens = Annotated[
     list[str] | None,
     typer.Option("--regimen", help='Regimen to simulate, such as "nivolumab 240 mg q2w"; may be repeated.'),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random streams.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of all random streams.")]
 Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
 
 
@@ -135,6 +135,7 @@ def profile_command(
     draws: Draws = 64,
 ) -> None:
     """Measure: resistance profile of one patient or of every sample of a cohort."""
+    from tumornexus.errors import InputError
     from tumornexus.io import read_cohort, read_patient
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.regimen import parse_regimen
@@ -143,6 +144,13 @@ def profile_command(
 
     knowledge = load_knowledge()
     parsed = [parse_regimen(text, knowledge) for text in regimen or ()]
+    if len(parsed) > 1:
+        raise InputError(
+            "a profile takes one regimen",
+            field="--regimen",
+            value=[r.text for r in parsed],
+            valid="one --regimen, or `run`",
+        )
     if sample is not None or (patient / "patient.toml").is_file():
         profiles = [profile_patient(read_patient(patient, sample), knowledge)]
     else:

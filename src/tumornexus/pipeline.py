@@ -19,6 +19,7 @@ import xarray as xr
 
 from tumornexus.design import Ranking, propose, rank_combinations, reverse_nodes
 from tumornexus.design.candidates import backbone_drug
+from tumornexus.design.ranking import TIERS, response_interval, tier_of
 from tumornexus.io import read_patient
 from tumornexus.io.patient import Patient
 from tumornexus.io.write import write_results
@@ -29,9 +30,11 @@ from tumornexus.profile.profile import activities_table, intervals_table, profil
 from tumornexus.provenance import manifest
 from tumornexus.report import render_report
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
+from tumornexus.systemic.twin import CANDIDATES_PER_DRAW
 from tumornexus.trial.endpoints import median_pfs, recist, weighted_quantile
 
 DRAWS = 64
+TARGET_LESIONS = 3  # where only the sum is known; RECIST allows five, most trial patients have two to four. Assumed
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -75,16 +78,18 @@ def patient_size(patient: Patient) -> dict[str, float]:
 def facts_of(profile: Profile) -> Facts:
     """Return what the twin must match besides mechanisms: infiltration, burden and the BRAF driver.
 
-    Burden is the volume of one sphere with the summed diameters of the target lesions; the driver counts as absent when
+    Burden is that of as many equal spheres as there are target lesions (`lesion_count`, else `TARGET_LESIONS`) with the
+    measured sum of diameters; the driver counts as absent when
     the tumor was sequenced and no V600 variant found.
     """
     clinical = profile.patient.clinical
     diameter = clinical.get("lesion_sum_mm")
-    burden = (
-        float(np.pi / 6.0 * float(diameter) ** 3 / 1000.0)
-        if isinstance(diameter, (int, float)) and diameter > 0
-        else None
-    )
+    stated = clinical.get("tumor_volume_ml")
+    burden = float(stated) if isinstance(stated, (int, float)) else None
+    if burden is None and isinstance(diameter, (int, float)) and diameter > 0:
+        count = clinical.get("lesion_count")
+        n = int(count) if isinstance(count, (int, float)) and count >= 1 else TARGET_LESIONS
+        burden = float(n * np.pi / 6.0 * (float(diameter) / n) ** 3 / 1000.0)
     return Facts(inflamed_z=profile.inflamed_score, burden_ml=burden, braf_v600=braf_v600(profile.patient))
 
 
@@ -103,7 +108,7 @@ def twin_of(
     profile: Profile, knowledge: Knowledge, *, n_draws: int = DRAWS, seed: int = 0, progress: Progress = silent
 ) -> Twin:
     """Return the virtual patient of a profile."""
-    with progress("growing the virtual tumor", n_draws * 4) as tick:
+    with progress("growing the virtual tumor", n_draws * CANDIDATES_PER_DRAW) as tick:
         return parameterize(
             profile.activities, knowledge, facts=facts_of(profile), n_draws=n_draws, seed=seed, progress=tick
         )
@@ -111,22 +116,27 @@ def twin_of(
 
 def twin_response(twin: Twin, regimen: Regimen, knowledge: Knowledge) -> tuple[float, float, float]:
     """Return probability of objective response under a regimen and its 90 % interval over the ensemble."""
-    from tumornexus.design.ranking import wilson
-
     data = simulate(twin, [prepare(regimen, knowledge)])
     result = recist(data["tumor_volume"].isel(regimen=0).values, data["time"].values)
     share = float(np.sum(twin.weights[result.objective]))
-    return (share, *wilson(share, twin.n_effective))
+    tier = tier_of(regimen.drugs, twin.tumor, knowledge)
+    return (share, *response_interval(share, twin.n_effective, tier.error))
 
 
-def outcome_table(trajectories: xr.Dataset) -> pd.DataFrame:
-    """Return RECIST outcomes per regimen: shares of best response, PFS and volume at one and two years."""
+def outcome_table(trajectories: xr.Dataset, hypotheses: set[str]) -> pd.DataFrame:
+    """Return RECIST outcomes per regimen: shares of best response, PFS and best change of diameter (percent).
+
+    `hypotheses` are regimens that carry no probability: their cells stay empty.
+    """
     weights, days = trajectories["weight"].values, trajectories["time"].values
     rows = []
     for i, regimen in enumerate(trajectories["regimen"].values):
         volume = trajectories["tumor_volume"].isel(regimen=i).values
         result = recist(volume, days)
         share = [float(np.sum(weights[result.best == k])) for k in range(4)]
+        if regimen in hypotheses:
+            rows.append((regimen, *(float("nan"),) * 8))
+            continue
         change = weighted_quantile(result.change_percent, weights, (0.05, 0.5, 0.95))
         rows.append((regimen, *share, median_pfs(result, weights), *map(float, change)))
     columns = [
@@ -172,10 +182,12 @@ def analyze(
     return RunResult(
         profile=profile,
         twin=TwinSummary(
-            twin.n_draws, twin.n_effective, twin.n_candidates, twin.n_failed, twin.n_controlled, burden, twin.notes
+            n_draws, twin.n_effective, twin.n_candidates, twin.n_failed, twin.n_controlled, burden, twin.notes
         ),
         trajectories=ranking.trajectories,
-        outcomes=outcome_table(ranking.trajectories),
+        outcomes=outcome_table(
+            ranking.trajectories, set(ranking.table.loc[ranking.table["tier"] == TIERS[2], "regimen"])
+        ),
         nodes=nodes,
         ranking=ranking.table,
         manifest=manifest(call, seed, knowledge.digest, sample=profile.sample, draws=n_draws),
@@ -206,7 +218,7 @@ def run(
     knowledge = load_knowledge()
     patient = read_patient(path, sample)
     for text in regimens:
-        parse_regimen(text, knowledge)
+        prepare(parse_regimen(text, knowledge), knowledge)
     profile = profile_patient(patient, knowledge)
     result = analyze(
         profile,
@@ -222,13 +234,18 @@ def run(
     return result
 
 
-def twin_columns(result: RunResult) -> tuple[float, float, float]:
-    """Return the simulated response to the first-listed PD-1 backbone or the best regimen that carries a
-    probability."""
-    table = result.ranking.dropna(subset=["response"])
+def twin_columns(result: RunResult, knowledge: Knowledge) -> tuple[float, float, float]:
+    """Return the simulated response to the first requested regimen, else to the PD-1 backbone alone; NaN where the tier
+    allows no probability."""
+    table = result.ranking
     rows = table[table["origin"] == "requested"]
-    rows = rows if len(rows) else table[table["origin"] == "backbone"]
-    rows = rows if len(rows) else table
+    if not len(rows):
+        therapy = backbone_drug(knowledge, knowledge.tumors[result.profile.tumor]).therapy
+        alone = [
+            len(drugs) == 1 and knowledge.drugs[drugs[0]].therapy == therapy
+            for drugs in (parse_regimen(text, knowledge).drugs for text in table["regimen"])
+        ]
+        rows = table[alone]
     if not len(rows):
         return (float("nan"),) * 3
     first = rows.iloc[0]
@@ -246,7 +263,7 @@ def write_run(result: RunResult, knowledge: Knowledge, out: Path) -> None:
         render_report(result, knowledge, page)
         html = page.read_text("utf-8")
     summary = summary_table([result.profile])
-    for name, value in zip(("score", "low", "high"), twin_columns(result), strict=True):
+    for name, value in zip(("score", "low", "high"), twin_columns(result, knowledge), strict=True):
         summary[f"twin_response_{name}"] = value
     write_results(
         out,
@@ -276,6 +293,9 @@ def trajectory_table(trajectories: xr.Dataset) -> pd.DataFrame:
         volume = trajectories["tumor_volume"].isel(regimen=i).values
         for j, day in enumerate(trajectories["time"].values):
             good = np.isfinite(volume[:, j])
+            if not good.any():
+                rows.append((regimen, int(day), *(float("nan"),) * 3))
+                continue
             low, middle, high = weighted_quantile(volume[good, j], weights[good], (0.05, 0.5, 0.95))
             rows.append((regimen, int(day), float(low), float(middle), float(high)))
     return pd.DataFrame(rows, columns=["regimen", "day", "volume_ml_low", "volume_ml_median", "volume_ml_high"])

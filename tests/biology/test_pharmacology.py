@@ -101,7 +101,7 @@ def neutral_acts(slots: int, acted: int) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-WHERE = Modulation(index=np.array([0, 2, 3]), in_tumor=np.array([1.0, 0.0, 1.0]))
+WHERE = Modulation(index=np.array([0, 2, 3]), in_tumor=np.array([1.0, 0.0, 1.0]), upper=np.full(3, np.inf))
 P = Params(jnp.asarray([2.0, 5.0, 0.3, 0.7]), ("a", "b", "c", "d"))
 
 

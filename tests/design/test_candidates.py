@@ -106,7 +106,9 @@ def test_requested_regimens_come_first_and_keep_their_dose(knowledge: Knowledge)
     found = propose(NODE_TABLES["none"], knowledge, knowledge.tumors["melanoma"], {}, requested=[wish])
     assert found[0].regimen is wish
     assert found[0].origin == "requested"
-    assert sum(c.key(knowledge) == found[0].key(knowledge) for c in found) == 1
+    other = parse_regimen("nivolumab 240 mg q2w + relatlimab 160 mg q4w", knowledge)
+    both = propose(NODE_TABLES["none"], knowledge, knowledge.tumors["melanoma"], {}, requested=[wish, other])
+    assert [c.regimen for c in both[:2]] == [wish, other]
 
 
 def test_requirements_are_met_only_by_known_facts():

@@ -20,6 +20,7 @@ from tumornexus.design.ranking import (
     calibration_table,
     classes_of,
     evidence_for,
+    response_interval,
     tier_of,
     wilson,
 )
@@ -125,14 +126,31 @@ def test_a_wilson_interval_holds_its_share_and_narrows_with_draws(share, n):
 
 
 def test_tiers_follow_from_the_arms_that_were_compared(knowledge: Knowledge):
-    for arm in calibration_table():
-        drugs = parse_regimen(str(arm["regimen"]), knowledge).drugs
-        assert classes_of(drugs, knowledge) == frozenset(arm["classes"]), arm["trial"]
-        tier, words = tier_of(drugs, str(arm["tumor"]), knowledge)
-        assert words
-        if abs(float(arm["orr_published"]) - float(arm["orr_simulated"])) <= CLOSE_POINTS:
-            assert tier == TIERS[0], arm["trial"]
-    assert tier_of(["wnt974", "sibrotuzumab"], "pdac", knowledge)[0] == TIERS[2]
+    arms = calibration_table()
+    for arm in arms:
+        agents = {c: "nivolumab" if c == "pd1_axis" else None for c in sorted(arm.classes)}
+        for drug in knowledge.drugs.values():
+            agents = {c: d or (drug.id if drug.therapy == (c,) else None) for c, d in agents.items()}
+        drugs = [d for d in agents.values() if d]
+        if classes_of(drugs, knowledge) != arm.classes:
+            continue
+        tier = tier_of(drugs, arm.tumor, knowledge)
+        own = [a for a in arms if a.classes == arm.classes and a.tumor == arm.tumor]
+        assert all(a.trial in tier.support for a in own)
+        if all(a.close for a in own):
+            assert tier.name == TIERS[0], arm.trial
+        elif not any(abs(a.published - a.simulated) <= CLOSE_POINTS for a in own) and len(own) == 1:
+            assert tier.name == TIERS[2], arm.trial
+    assert tier_of(["wnt974", "sibrotuzumab"], "pdac", knowledge).name == TIERS[2]
+
+
+def test_the_interval_of_a_response_holds_the_model_error():
+    narrow, wide = response_interval(0.3, 1e6, 0.0), response_interval(0.3, 1e6, 1.0)
+    assert wide[0] < narrow[0] <= 0.3 <= narrow[1] < wide[1]
+    assert narrow[1] - narrow[0] < 0.01
+    for share in (0.0, 1.0):
+        low, high = response_interval(share, 64.0, 0.5)
+        assert 0.0 <= low <= share <= high <= 1.0
 
 
 def test_classes_join_pd1_and_pdl1_antibodies(knowledge: Knowledge):

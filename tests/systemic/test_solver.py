@@ -66,8 +66,8 @@ def test_growth_does_not_depend_on_the_batch(tumors: Tumors):
 
 
 def test_a_new_regimen_and_a_new_patient_compile_nothing(baseline, tumors: Tumors, knowledge: Knowledge):
-    acted = usual(knowledge, "nivolumab").acted
-    treating, growing = _compiled_treatment(tumors.names, acted, 1), _compiled_growth(tumors.names)
+    one = usual(knowledge, "nivolumab")
+    treating, growing = _compiled_treatment(tumors.names, one.acted, one.upper, 1), _compiled_growth(tumors.names)
     before = treating._cache_size(), growing._cache_size()
     assert min(before) >= 1
     values = tumors.values["hypoxia"] * 1.01

@@ -26,15 +26,17 @@ class GrowthRates(NamedTuple):
 def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     """Return growth and death of cancer cells.
 
-    divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term + turnover;
+    divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
     die = turnover;  drug_kill = cytotoxic + radiation +
     targeted kill of pathway-dependent clones. Proliferation needs oxygen; persisters arise under drug kill, TGF-beta
     and
-    CAF cytokines and return when these are gone (Sharma 2010, Hata 2016). A persister divides slowly and resists drugs.
+    CAF cytokines and return when these are gone (Sharma 2010, Hata 2016). A persister does not divide and largely
+    resists drugs.
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     pathway = p.pi3k_growth
-    # TGF-beta holds tumor growth back; blocking the receptor gives this up (MODEL principle 6).
+    # TGF-beta holds tumor growth back; blocking the receptor gives this up (direction from the literature on TGF-beta
+    # as a tumor suppressor).
     cytostasis = 1.0 / (1.0 + p.tgfb_cytostasis * local.tgfb)
     oxygen = hill(local.oxygen, p.oxygen_growth_half)
     targeted = inhibited[..., None] * clone.targeted

@@ -21,6 +21,27 @@ def interstitial_pressure(cells: Cells, vegf: jax.Array, p: Params) -> jax.Array
     return p.interstitial_pressure * cells.matrix * (0.5 + hill(vegf, 1.0))
 
 
+def vegf_level(cells: Cells, hypoxia: jax.Array, p: Params) -> jax.Array:
+    """Return free VEGF: secreted by cancer cells (more under hypoxia and MAPK activity), M2 macrophages and MDSC."""
+    mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
+    tumor = cells.cancer + cells.persister
+    secreted = tumor * (0.3 + hypoxia + 0.3 * mapk) + cells.tam_m2 + 0.5 * cells.mdsc
+    return p.vegf_signal * p.vegf_production * secreted
+
+
+def access_to_drugs(perfused: jax.Array, pressure: jax.Array, p: Params) -> jax.Array:
+    """Return the accessible fraction of the tumor in [0, 1): perfusion brings a drug, interstitial pressure holds it
+    off."""
+    return hill(perfused, p.access_half) / (1.0 + 0.5 * pressure)
+
+
+def drug_access(cells: Cells, p: Params) -> jax.Array:
+    """Return `access_to_drugs` of a piece of tissue without computing its other signals."""
+    perfused = metabolism.perfusion(cells, p)
+    hypoxia = metabolism.hypoxia_fraction(metabolism.oxygen_mmhg(cells, perfused, p), p)
+    return access_to_drugs(perfused, interstitial_pressure(cells, vegf_level(cells, hypoxia, p), p), p)
+
+
 def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     """Return the local environment with all signals in balance with the cells.
 
@@ -48,7 +69,7 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
         / p.ifng_half_density
     )
     mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
-    vegf = p.vegf_signal * p.vegf_production * (tumor * (0.3 + hypoxia + 0.3 * mapk) + cells.tam_m2 + 0.5 * cells.mdsc)
+    vegf = vegf_level(cells, hypoxia, p)
     il6 = p.il6_signal * p.il6_production * (tumor * (0.2 + mapk) + 2.0 * cells.caf_cytokine + cells.tam_m2)
     il10 = p.il10_production * (cells.tam_m2 + cells.treg + 0.5 * cells.mdsc) / p.suppressor_half
     tgfb = (
@@ -104,6 +125,6 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
         adenosine=metabolism.adenosine_level(cells, hypoxia, p),
         pressure=pressure,
         perfusion=perfused,
-        drug_access=hill(perfused, p.access_half) / (1.0 + 0.5 * pressure),
+        drug_access=access_to_drugs(perfused, pressure, p),
     )
     return Local(cells=cells, signals=signals)

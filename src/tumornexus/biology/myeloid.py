@@ -24,7 +24,8 @@ class MyeloidRates(NamedTuple):
 def rates(local: Local, p: Params) -> MyeloidRates:
     """Return the rates of myeloid cells.
 
-    MDSC come by CXCR2 ligands and CCL2; lactate, hypoxia and IL-6 amplify (review 3.3.2, 3.4.1). Macrophages come by
+    MDSC come by CXCR2 ligands and CCL2; lactate, hypoxia and IL-6 amplify (Essa 2026, sections 3.3.2 and 3.4.1).
+    Macrophages come by
     CCL2
     and need CSF-1R to survive. Polarization towards M2 by IL-10, TGF-beta, lactate, hypoxia; towards M1 by IFN-gamma
     and CD40 (m1_repolarization). Rates 0.25 and 0.045 per day and death 0.02 per day from published models.

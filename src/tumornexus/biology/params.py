@@ -6,7 +6,7 @@ must not recompile; names, because rate laws read ``p.cd8_kill_rate`` and never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
@@ -32,7 +32,7 @@ class Params(eqx.Module):
 
 
 class Recorder:
-    """Stand-in for `Params` that notes which names a law reads; `check` uses it to find dead parameters."""
+    """Stand-in for `Params` that notes which names a law reads; the tests find dead parameters with it."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = values
@@ -41,9 +41,6 @@ class Recorder:
     def __getattr__(self, name: str) -> jax.Array:
         self.read.add(name)
         return jnp.asarray(self._values[name], dtype=jnp.result_type(float))
-
-
-Law = Callable[..., object]
 
 
 def hill(x: jax.Array, half: jax.Array | float, power: float = 1.0) -> jax.Array:

@@ -70,10 +70,12 @@ def occupancy(concentration: jax.Array, ec50: jax.Array, hill: jax.Array) -> jax
 
 
 class Modulation(NamedTuple):
-    """Which parameters drugs act on: positions in the parameter vector, and 1 where they act in the tumor, else 0."""
+    """Which parameters drugs act on: positions in the parameter vector, 1 where they act in the tumor, else 0, and
+    the upper bound (1 for parameters that live in [0, 1], else infinity)."""
 
     index: np.ndarray
     in_tumor: np.ndarray
+    upper: np.ndarray
 
 
 def modulate(p: Params, acts: Acts, plasma: jax.Array, tumor: jax.Array, where: Modulation) -> Params:
@@ -89,4 +91,6 @@ def modulate(p: Params, acts: Acts, plasma: jax.Array, tumor: jax.Array, where: 
     weight = acts.saturates * effect
     kept = jnp.prod(1.0 - weight, axis=0)
     pulled = jnp.sum(acts.saturate * weight, axis=0) / jnp.maximum(jnp.sum(weight, axis=0), 1e-12)
-    return Params(p.values.at[where.index].set(values * kept + pulled * (1.0 - kept)), p.names)
+    # Two drugs of one class can add up beyond what a bounded parameter means.
+    values = jnp.clip(values * kept + pulled * (1.0 - kept), 0.0, where.upper)
+    return Params(p.values.at[where.index].set(values), p.names)

@@ -29,7 +29,7 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     """
     danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
     restraint = 1.0 + p.dc_suppression * (0.5 * local.il6 + 0.5 * local.vegf + local.il10)
-    # CSF-1R signalling also sustains part of the dendritic cells (MODEL principle 6).
+    # CSF-1R signalling also sustains part of the dendritic cells.
     sustain = 0.7 + 0.3 * p.csf1r_signal
     recruit = p.dc_recruitment * hill(local.ccl4, p.ccl4_half) * (0.5 + hill(local.nk, p.nk_half)) * sustain
     return DendriticRates(

@@ -73,11 +73,17 @@ def _partners(knowledge: Knowledge, therapy: Therapy, tumor: Tumor) -> list[tupl
     if therapy.id == "braf_mek_inhibitor":
         return [(knowledge.drugs["dabrafenib"], knowledge.drugs["trametinib"])]
     if therapy.id == "chemotherapy":
-        for line in tumor.standard_of_care:
-            drugs = [knowledge.drugs[d] for d in parse_regimen(line.regimen, knowledge).drugs]
-            chemo = tuple(d for d in drugs if d.therapy == ("chemotherapy",))
+        given = [parse_regimen(line.regimen, knowledge).drugs for line in tumor.standard_of_care]
+        given += [a.drugs for t in knowledge.trials.values() if t.tumor == tumor.id for a in t.arm]
+        for names in given:
+            chemo = tuple(
+                knowledge.drugs[d]
+                for d in names
+                if d in knowledge.drugs and knowledge.drugs[d].therapy == ("chemotherapy",)
+            )
             if chemo:
                 return [chemo[:2]]
+        return []
     return [(d,) for d in _agents(knowledge, therapy)[:1]]
 
 
@@ -117,7 +123,8 @@ def propose(
             return
         if len(regimen.drugs) <= SLOTS:
             candidate = Candidate(regimen, origin, tuple(dict.fromkeys(targets)))
-            key = candidate.key(knowledge)
+            # What the user asks for is simulated as asked, beside anything that resembles it.
+            key = frozenset({regimen.text}) if origin == "requested" else candidate.key(knowledge)
             known = found.get(key)
             if known is None:
                 found[key] = candidate

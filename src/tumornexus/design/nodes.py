@@ -48,7 +48,7 @@ def reverse_nodes(
     sets: list[tuple[str, ...]] = [(), *((m,) for m in causes)]
     effects = _effects(twin, knowledge, backbone, sets, progress)
     singles = dict(zip(causes, effects, strict=True))
-    top = sorted(causes, key=lambda m: np.sum(twin.weights * singles[m]))[:pairs_among]
+    top = sorted(causes, key=lambda m: np.nan_to_num(_summary(singles[m], twin.weights)[0]))[:pairs_among]
     pairs = list(itertools.combinations(top, 2))
     paired = _effects(twin, knowledge, backbone, [(), *pairs], progress) if pairs else []
     rows = [(m, "", *_summary(singles[m], twin.weights)) for m in causes]
@@ -70,10 +70,13 @@ def _effects(
     twins = [reverse(twin, knowledge, s) if s else twin for s in sets]
     data = simulate_twins(twins, [backbone], progress=progress, horizon_days=EVALUATE_AT_DAYS)
     volume = data["tumor_volume"].isel(regimen=0, time=-1).values  # (twin, draw)
-    log = np.log(np.maximum(np.nan_to_num(volume, nan=FLOOR_ML), FLOOR_ML))
+    log = np.log(np.maximum(volume, FLOOR_ML))  # NaN stays: a failed member says nothing of a reversal
     return [log[i] - log[0] for i in range(1, len(sets))]
 
 
 def _summary(effect: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
-    low, high = weighted_quantile(effect, weights, (0.05, 0.95))
-    return float(np.sum(weights * effect)), float(low), float(high)
+    known = np.isfinite(effect)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
+    low, high = weighted_quantile(effect[known], weights[known], (0.05, 0.95))
+    return float(np.average(effect[known], weights=weights[known])), float(low), float(high)

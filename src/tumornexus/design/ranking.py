@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tumornexus.design.candidates import Candidate
+from tumornexus.design.candidates import Candidate, backbone_drug
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Arm, Trial
 from tumornexus.systemic.ensemble import simulate
@@ -26,8 +26,9 @@ from tumornexus.systemic.twin import Twin
 from tumornexus.trial.endpoints import grade3_percent, median_pfs, recist
 
 TIERS = ("trial-calibrated", "class-extrapolated", "mechanistic hypothesis")
-# One point of response is worth as much as these: half a point of two-year control, a third of a point of grade >= 3
-# toxicity, and one cost tier costs two points. Assumed: no published trade-off covers all four; see `pareto`.
+# One point of response weighs as much as two points of two-year control or three points of grade >= 3 toxicity; one
+# cost
+# tier costs two points of response. Assumed: no published trade-off covers all four; see `pareto`.
 WEIGHTS = {"response": 1.0, "durable": 0.5, "ae3": -0.33, "cost": -0.02}
 CLOSE_POINTS = 10.0  # a trial arm counts as reproduced when simulated and published response differ by at most this
 
@@ -41,12 +42,58 @@ class Ranking:
     trajectories: xr.Dataset
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One fitted trial arm beside the model: response in percent, patients, therapy classes."""
+
+    trial: str
+    tumor: str
+    classes: frozenset[str]
+    published: float
+    simulated: float
+    n: int
+
+    @property
+    def close(self) -> bool:
+        """Whether the model reproduces the arm within `CLOSE_POINTS` points."""
+        return abs(self.published - self.simulated) <= CLOSE_POINTS
+
+
 @functools.cache
-def calibration_table() -> tuple[dict[str, object], ...]:
-    """Return the arms on which the model's response was compared with a fitted trial
-    (`scripts/build_calibration.py`)."""
+def calibration_table() -> tuple[Compared, ...]:
+    """Return the fitted arms with which the model was compared (written by ``scripts/build_population.py``)."""
     text = resources.files("tumornexus.systemic").joinpath("data/calibration.json").read_text("utf-8")
-    return tuple(json.loads(text)["arms"])
+    return tuple(
+        Compared(
+            a["trial_name"], a["tumor"], frozenset(a["classes"]), a["orr_published"], a["orr_simulated"], a["n"] or 50
+        )
+        for a in json.loads(text)["arms"]
+    )
+
+
+def logit(percent: float) -> float:
+    """Return the log odds of a percentage, kept between 1 and 99."""
+    p = min(max(percent, 1.0), 99.0) / 100.0
+    return float(np.log(p / (1.0 - p)))
+
+
+def logit_error(arms: Sequence[Compared]) -> float:
+    """Return the root mean square difference between model and trials in log odds of response; 1 where none is
+    given."""
+    return float(np.sqrt(np.mean([(logit(a.simulated) - logit(a.published)) ** 2 for a in arms]))) if arms else 1.0
+
+
+def response_interval(share: float, n_effective: float, error: float) -> tuple[float, float]:
+    """Return the 90 % interval of a response probability: finite ensemble (Wilson) and model error, added in log
+    odds."""
+    low, high = wilson(share, n_effective)
+    if not np.isfinite(error):
+        return low, high
+    middle = logit(100.0 * share)
+    down = np.hypot(middle - logit(100.0 * low), 1.645 * error)
+    up = np.hypot(logit(100.0 * high) - middle, 1.645 * error)
+    bottom, top = 1.0 / (1.0 + np.exp(down - middle)), 1.0 / (1.0 + np.exp(-up - middle))
+    return float(min(share, bottom)), float(max(share, top))
 
 
 def classes_of(drugs: Sequence[str], knowledge: Knowledge) -> frozenset[str]:
@@ -55,31 +102,47 @@ def classes_of(drugs: Sequence[str], knowledge: Knowledge) -> frozenset[str]:
     return frozenset("pd1_axis" if c in ("anti_pd1", "anti_pdl1") else c for c in classes)
 
 
-def tier_of(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> tuple[str, str]:
-    """Return the tier of a combination in a tumor type and the sentence that supports it.
+@dataclass(frozen=True)
+class Tier:
+    """Tier of a regimen, the sentence behind it, and the model's error on the logit scale for its interval."""
 
-    Trial-calibrated: an arm with these classes in this cancer is reproduced within `CLOSE_POINTS` points of response.
-    Class-extrapolated: each class is part of some reproduced arm; a cell product only of one in this cancer,
-    because its target antigen does not carry over. Otherwise a mechanistic hypothesis.
+    name: str
+    support: str
+    error: float
+
+
+def tier_of(drugs: Sequence[str], tumor: str, knowledge: Knowledge) -> Tier:
+    """Return the tier of a combination in a tumor type.
+
+    Trial-calibrated: over all compared arms with these classes in this cancer, weighted by patients, the model's
+    response
+    is within `CLOSE_POINTS` points of the published one. Class-extrapolated: no such arm, but each class is part of
+    some
+    arm that the model reproduces; a cell product only of one in this cancer, because its target antigen does not carry
+    over. Otherwise, and where the model misses its own trials, a mechanistic hypothesis. The support names every arm.
     """
     classes = classes_of(drugs, knowledge)
     bound = {t for t, record in knowledge.therapies.items() if record.modality == "cell therapy"}
     reproduced: set[str] = set()
-    missed = ""
+    own: list[Compared] = []
     for arm in calibration_table():
-        known = frozenset(arm["classes"])  # type: ignore[arg-type]
-        published, simulated = float(arm["orr_published"]), float(arm["orr_simulated"])  # type: ignore[arg-type]
-        close = abs(published - simulated) <= CLOSE_POINTS
-        if close:
-            reproduced |= known if arm["tumor"] == tumor else known - bound
-        if known == classes and arm["tumor"] == tumor:
-            told = f"{arm['trial_name']}: published response {published:.0f} %, model {simulated:.0f} %"
-            if close:
-                return TIERS[0], told
-            missed = told
+        if arm.classes == classes and arm.tumor == tumor:
+            own.append(arm)
+        if arm.close:
+            reproduced |= arm.classes if arm.tumor == tumor else arm.classes - bound
+    everywhere = calibration_table()
+    if own:
+        weights = np.array([a.n for a in own], dtype=float)
+        published = float(np.average([a.published for a in own], weights=weights))
+        simulated = float(np.average([a.simulated for a in own], weights=weights))
+        arms = ", ".join(f"{a.trial} {a.published:.0f}" for a in own)
+        told = f"response in trials {published:.0f} % ({arms}), model {simulated:.0f} %"
+        if abs(published - simulated) <= CLOSE_POINTS:
+            return Tier(TIERS[0], told, logit_error([a for a in everywhere if a.close]))
+        return Tier(TIERS[2], "compared and missed: " + told, float("nan"))
     if classes <= reproduced:
-        return TIERS[1], missed or "its classes are compared with trials in other settings"
-    return TIERS[2], missed or "not every class in it has been compared with a trial"
+        return Tier(TIERS[1], "its classes are compared with trials in other settings", logit_error(everywhere))
+    return Tier(TIERS[2], "not every class in it has been compared with a trial", float("nan"))
 
 
 def _matches(arm: Arm, drugs: frozenset[str], knowledge: Knowledge) -> bool:
@@ -145,13 +208,13 @@ def _class_conflicts(drugs: Sequence[str], knowledge: Knowledge) -> list[str]:
             if therapy in ("anti_pd1", "anti_pdl1") and len(drugs) > 1:
                 continue
             negative = {
-                knowledge.trials[t].name: None
+                f"{knowledge.trials[t].name} ({knowledge.trials[t].disease}, {knowledge.trials[t].line})": None
                 for conflict in record.claim_conflict
                 for t in conflict.trials
                 if t in knowledge.trials and knowledge.trials[t].negative
             }
             if negative and len(drugs) > 1:
-                told.append(f"{record.name} added in {', '.join(negative)} without benefit")
+                told.append(f"{record.name}: negative in {', '.join(negative)}")
     return list(dict.fromkeys(told))
 
 
@@ -161,6 +224,13 @@ def wilson(successes: float, n_effective: float) -> tuple[float, float]:
     middle = (p + z * z / (2 * n_effective)) / (1 + z * z / n_effective)
     half = z / (1 + z * z / n_effective) * np.sqrt(p * (1 - p) / n_effective + z * z / (4 * n_effective**2))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def is_backbone(candidate: Candidate, tumor: str, knowledge: Knowledge) -> bool:
+    """Return whether a candidate is the PD-1 or PD-L1 backbone of this tumor type given alone, whichever antibody."""
+    backbone = backbone_drug(knowledge, knowledge.tumors[tumor])
+    drugs = candidate.regimen.drugs
+    return len(drugs) == 1 and knowledge.drugs[drugs[0]].therapy == backbone.therapy
 
 
 def rank_combinations(
@@ -173,14 +243,15 @@ def rank_combinations(
 ) -> Ranking:
     """Simulate every candidate on the twin for two years and rank them.
 
-    Response is the weighted share of draws with RECIST CR or PR; its interval reflects the finite ensemble. Hypotheses
+    Response is the weighted share of draws with RECIST CR or PR; its interval holds the finite ensemble and the model's
+    error on compared trials. Hypotheses
     carry no probability (empty cells) but a reason that names the simulated direction against the backbone.
     """
     treatments = [prepare(c.regimen, knowledge) for c in candidates]
     data = simulate(twin, [*treatments, untreated(knowledge)], progress=progress)
     volume, days = data["tumor_volume"].values, data["time"].values
     weights, n_eff = twin.weights, twin.n_effective
-    backbone = next((i for i, c in enumerate(candidates) if len(c.regimen.drugs) == 1 and c.origin != "requested"), 0)
+    backbone = next((i for i, c in enumerate(candidates) if is_backbone(c, twin.tumor, knowledge)), 0)
     log_end = np.log(np.maximum(np.nan_to_num(volume[:, :, -1], nan=np.inf), 0.01))
     effect = {(r.mechanism, r.partner): r.effect for r in nodes.itertuples()}
     rows = []
@@ -189,8 +260,8 @@ def rank_combinations(
         result = recist(volume[i], days)
         response = float(np.sum(weights[result.objective]))
         durable = float(np.sum(weights[~result.progressed]))
-        low, high = wilson(response, n_eff)
-        tier, support = tier_of(drugs, twin.tumor, knowledge)
+        tier = tier_of(drugs, twin.tumor, knowledge)
+        low, high = response_interval(response, n_eff, tier.error)
         evidence = evidence_for(drugs, twin.tumor, knowledge)
         against = dict.fromkeys((*evidence.against, *_class_conflicts(drugs, knowledge)))
         ae3, _, _ = grade3_percent(drugs, knowledge)
@@ -200,14 +271,14 @@ def rank_combinations(
         rows.append(
             {
                 "regimen": candidate.regimen.text,
-                "tier": tier,
+                "tier": tier.name,
                 "response": response,
                 "response_low": low,
                 "response_high": high,
                 "pfs_months": median_pfs(result, weights),
                 "ae3": ae3,
                 "cost_tier": cost,
-                "evidence": f"{evidence.words}. {support[0].upper()}{support[1:]}.",
+                "evidence": f"{evidence.words}. {tier.support[0].upper()}{tier.support[1:]}.",
                 "reason": _reason(candidate, knowledge, effect, smaller, larger, i == backbone),
                 "against": "; ".join((*against, _toxicity_words(ae3, cost))),
                 "refuted": evidence.refuted,
@@ -227,7 +298,7 @@ def rank_combinations(
     index = order.index.to_numpy()
     table = table.loc[index].reset_index(drop=True)
     hypothesis = table["tier"] == TIERS[2]
-    table.loc[hypothesis, ["response", "response_low", "response_high", "pfs_months"]] = np.nan
+    table.loc[hypothesis, ["response", "response_low", "response_high", "pfs_months", "durable"]] = np.nan
     return Ranking(table=table, trajectories=data.isel(regimen=[*index, len(candidates)]))
 
 

@@ -34,6 +34,7 @@ NUMBERS: dict[str, tuple[tuple[str, ...], float, float, str]] = {
     ),
     "ecog": (("ecog", "ECOG", "x_Baseline_ECOG_Score"), 0.0, 5.0, "ECOG performance status"),
     "lesion_sum_mm": (("lesion_sum_mm",), 0.0, 3000.0, "mm"),
+    "lesion_count": (("lesion_count",), 1.0, 100.0, "lesions"),
     "tumor_volume_ml": (("tumor_volume_ml",), 0.0, 20000.0, "mL"),
     "purity": (("purity", "tumor_purity"), 0.01, 1.0, "fraction of cells"),
     "line": (("line", "treatment_line"), 1.0, 20.0, "line of therapy"),

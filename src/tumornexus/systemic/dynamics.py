@@ -135,7 +135,7 @@ def flux(state: State, p: Params) -> Flux:
     car_total = state.blood_car_t + state.car_t
     car_antigen = jnp.sum(presentation.car_recognition(clone_traits(), p) * state.cancer) * now.access
     ca = cart.rates(car_antigen, car_total, p)
-    cart_loss = p.cart_exhaustion * (local.tgfb + hill(local.pdl1, 1.0) + local.hypoxia)
+    cart_loss = p.cart_exhaustion * (local.tgfb + hill(p.pd1_signal * local.pdl1, 1.0) + local.hypoxia)
     car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * hill(now.volume_ml, p.entry_half_volume)
 
     silence_target = jnp.clip(p.epigenetic_silencing, 0.0, 0.98)
@@ -180,7 +180,7 @@ def flux(state: State, p: Params) -> Flux:
         cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
         treg=ly.treg_die + harm_tumor,
         nk=ly.nk_die + harm_tumor,
-        car_t=ca.contract - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
+        car_t=ca.contract + harm_tumor - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
         dendritic=dc.emigrate + dc.die,
         mdsc=my.mdsc_die,
         tam_m1=my.tam_die + my.m1_to_m2,
@@ -198,7 +198,7 @@ def flux(state: State, p: Params) -> Flux:
         ln_primed=p.primed_egress,
         ln_helper=p.helper_egress,
         blood_cd8=p.blood_cd8_decay + now.entry + harm,
-        blood_car_t=ca.contract - ca.expand + car_entry,
+        blood_car_t=ca.contract - ca.expand + car_entry + harm,
         microbiome=ho.microbiome_rate,
         lymphocytes=ho.lymphocyte_loss,
     )

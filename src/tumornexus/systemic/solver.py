@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from tumornexus.biology import mediators
 from tumornexus.biology.params import Params
 from tumornexus.biology.pharmacology import Acts, Modulation, modulate, occupancy, propagator
 from tumornexus.errors import SimulationError
 from tumornexus.systemic.dynamics import OBSERVABLES, flux, observe
 from tumornexus.systemic.integrate import exponential_trapezoid
-from tumornexus.systemic.state import CLONES, State, total_cells, volume_ml
+from tumornexus.systemic.state import CLONES, State, densities, total_cells, volume_ml
 from tumornexus.systemic.treatment import DEPOSITS, SLOTS, Treatment
 
 CHUNK = 256  # members of one compiled call; ensembles are padded to a multiple
@@ -128,7 +129,7 @@ def _treat_one(
     carry_over = propagator(acts.k_elim, acts.k_out, acts.k_in, dt)
 
     def one_step(carry: tuple, dose_and_cells: tuple[jax.Array, jax.Array]) -> tuple[tuple, jax.Array]:
-        state, amounts, tumor_conc, _ = carry
+        state, amounts, tumor_conc, last = carry
         dose, cells = dose_and_cells
         amounts = amounts.at[:, 0].add(dose)
         mean_plasma = _exposure(acts, (carry_over.mean @ amounts[..., None])[:, 0, 0])
@@ -138,7 +139,7 @@ def _treat_one(
             state,
             (state.blood_car_t + cells[0], state.blood_cd8 + cells[1], state.nk + cells[2]),
         )
-        access = observe_access(state, p)
+        access = mediators.drug_access(densities(state), Params(last, p.names))
         # Penetration: the tumor follows plasma with a delay, up to the accessible fraction (relative to typical = 0.5).
         toward = acts.tumor_to_plasma * jnp.minimum(2.0 * access, 1.5) * mean_plasma
         tumor_conc = toward + (tumor_conc - toward) * jnp.exp(-acts.penetration_rate * dt)
@@ -166,28 +167,19 @@ def _treat_one(
     return state, seen, plasma, status
 
 
-def observe_access(state: State, p: Params) -> jax.Array:
-    """Return drug access of the lesion now (cheap part of `observe`, needed at every step)."""
-    from tumornexus.biology import mediators, metabolism
-    from tumornexus.biology.params import hill
-    from tumornexus.systemic.state import densities
-
-    cells = densities(state)
-    perfused = metabolism.perfusion(cells, p)
-    pressure = mediators.interstitial_pressure(cells, p.vegf_signal * p.vegf_production * 0.5, p)
-    return hill(perfused, p.access_half) / (1.0 + 0.5 * pressure)
-
-
 @functools.cache
 def _compiled_growth(names: tuple[str, ...]) -> Callable:
     return jax.jit(lambda values, target: jax.vmap(lambda v, t: _grow_one(Params(v, names), t))(values, target))
 
 
 @functools.cache
-def _compiled_treatment(names: tuple[str, ...], acted: tuple[str, ...], steps_per_day: int) -> Callable:
+def _compiled_treatment(
+    names: tuple[str, ...], acted: tuple[str, ...], upper: tuple[float, ...], steps_per_day: int
+) -> Callable:
     where = Modulation(
         index=np.array([names.index(n) for n in acted]),
         in_tumor=np.array([0.0 if n in SYSTEMIC_PARAMETERS else 1.0 for n in acted]),
+        upper=np.array(upper),
     )
 
     def run(values: jax.Array, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array) -> tuple:
@@ -261,7 +253,7 @@ def treat(
     deposits = np.stack([t.step_deposits(steps_per_day) for t in treatments])
     parts = []
     with jax.enable_x64(True):
-        fn = _compiled_treatment(names, treatments[0].acted, steps_per_day)
+        fn = _compiled_treatment(names, treatments[0].acted, treatments[0].upper, steps_per_day)
         for start in range(0, n, CHUNK):
             index = np.minimum(np.arange(start, start + CHUNK), n - 1)
             which = assignment[index]

@@ -9,7 +9,7 @@ import numpy as np
 from tumornexus.biology.pharmacology import Acts
 from tumornexus.errors import RegimenError
 from tumornexus.knowledge import Knowledge
-from tumornexus.knowledge.records import Drug
+from tumornexus.knowledge.records import Drug, Parameter
 from tumornexus.knowledge.regimen import Regimen
 
 SLOTS = 6  # drugs in play at once; more is refused
@@ -32,6 +32,7 @@ class Treatment:
     deposits: np.ndarray
     acts: Acts
     acted: tuple[str, ...]  # parameters that the columns of `acts` stand for
+    upper: tuple[float, ...]  # their upper bounds
 
     def until(self, days: int) -> Treatment:
         """Return the same treatment cut to the first `days` days."""
@@ -58,7 +59,7 @@ def _kinetics(drug: Drug) -> dict[str, float]:
         return {"k_elim": np.log(2.0) / half_life, "k_out": 0.0, "k_in": 1.0, "nm_per_unit": 1.0}
     volume, clearance = pk.v_central or 1.0, pk.clearance or 1.0
     two = pk.model == "two_compartment" and pk.q and pk.v_peripheral
-    # mg to nM: mg/L = g/m3; divided by g/mol gives mmol/m3 = umol/L; times 1e3 gives nM.
+    # mg to nM: mg/L = g/m3; mg/L over g/mol is mmol/L; times 1e6 gives nM.
     per_mg = 1e3 * 1e3 / (drug.molar_mass_g_per_mol or 1e5) / volume if drug.dose_unit == "mg" else 1.0 / volume
     if drug.dose_unit == "mg" and drug.affinity.unit.replace(" ", "") in ("mg/L", "ug/mL"):
         per_mg = 1.0 / volume
@@ -68,6 +69,11 @@ def _kinetics(drug: Drug) -> dict[str, float]:
         "k_in": pk.q / pk.v_peripheral if two and pk.q and pk.v_peripheral else 1.0,
         "nm_per_unit": per_mg * pk.bioavailability,
     }
+
+
+def is_bounded(parameter: Parameter) -> bool:
+    """Return whether a parameter lives in [0, 1]: declared so, or a dimensionless one whose range is within it."""
+    return parameter.bounded or (parameter.unit == "1" and parameter.low >= 0.0 and parameter.high <= 1.0)
 
 
 def acted_parameters(knowledge: Knowledge) -> tuple[str, ...]:
@@ -124,7 +130,9 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
                 elif act.law == "add":
                     table["add"][s, j] += act.value
                 else:
-                    table["saturate"][s, j], table["saturates"][s, j] = act.value, 1.0
+                    # Drugs of two classes with the same pull keep the stronger value.
+                    table["saturate"][s, j] = max(table["saturate"][s, j], act.value)
+                    table["saturates"][s, j] = 1.0
     return Treatment(
         text=regimen.text,
         drugs=regimen.drugs,
@@ -133,4 +141,5 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
         deposits=deposits,
         acts=Acts(**table),
         acted=acted,
+        upper=tuple(1.0 if is_bounded(knowledge.parameters[n]) else float("inf") for n in acted),
     )

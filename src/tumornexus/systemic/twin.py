@@ -22,6 +22,7 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Effect, Tumor
 from tumornexus.systemic.solver import STATUS, grow
 from tumornexus.systemic.state import CLONES, State, densities
+from tumornexus.systemic.treatment import is_bounded
 
 CANDIDATES_PER_DRAW = 4
 # Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of
@@ -171,9 +172,7 @@ def apply_effects(
 
 def bounded_mask(knowledge: Knowledge) -> np.ndarray:
     """Return True for parameters that live in [0, 1]."""
-    return np.array(
-        [p.bounded or (p.high <= 1.0 and p.low >= 0.0 and p.unit == "1") for p in knowledge.parameters.values()]
-    )
+    return np.array([is_bounded(p) for p in knowledge.parameters.values()])
 
 
 @functools.cache
@@ -281,16 +280,20 @@ def reverse(twin: Twin, knowledge: Knowledge, mechanisms: Iterable[str]) -> Twin
     values = apply_effects(twin.bare, activities, twin.effects, twin.names, bounded_mask(knowledge))
     state = twin.state
     for clone, parameter in CLONE_PARAMETERS.items():
-        if any(e.parameter == parameter for m in chosen for e, _ in twin.effects.get(m, ())):
-            state = _merge_clone(state, CLONES.index(clone))
+        for mechanism in chosen:
+            if any(e.parameter == parameter for e, _ in twin.effects.get(mechanism, ())):
+                state = _merge_clone(state, CLONES.index(clone), twin.activities[mechanism] > 0.0)
     return replace(twin, activities=activities, values=values, state=state)
 
 
-def _merge_clone(state: State, index: int) -> State:
+def _merge_clone(state: State, index: int, present: np.ndarray) -> State:
+    """Move a clone into the wild type in the draws where its mechanism is present; the others stay bit for bit."""
+
     def merged(x: np.ndarray) -> np.ndarray:
         x = np.array(x)
-        x[..., 0] += x[..., index]
-        x[..., index] = 0.0
+        moved = np.where(present, x[..., index], 0.0)
+        x[..., 0] += moved
+        x[..., index] -= moved
         return x
 
     return replace(state, cancer=merged(np.asarray(state.cancer)), persister=merged(np.asarray(state.persister)))
