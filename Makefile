@@ -31,6 +31,8 @@ bench: $(RUNTIME)
 # Longer arguments with the world; each script writes its figures and numbers under out/verification.
 verify: $(RUNTIME)
 	$(BIN)/tumornexus check
+	$(BIN)/python verification/integrator.py --out out/verification
+	$(BIN)/python verification/pk.py --out out/verification
 	$(BIN)/python verification/recovery.py --out out/verification
 
 docs: $(DEV)

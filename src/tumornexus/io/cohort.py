@@ -491,6 +491,8 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         )
     tumor = _tumor_id(word, knowledge, path, "tumor" if "tumor" in content else "cancer_type")
     typed, notes = typed_facts(facts, path)
+    if content.get("synthetic") is True:
+        typed["synthetic"] = True  # shown beside the patient's name wherever results are
 
     def located(kind: str) -> Path | None:
         name = files.get(kind)

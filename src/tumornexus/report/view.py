@@ -638,6 +638,7 @@ def _readouts(simulated: _Simulated, chosen: Sequence[tuple[str, str, str]]) -> 
 
 
 _FACTS = (
+    ("synthetic", "Synthetic patient", ""),
     ("patient", "Patient", ""),
     ("timepoint", "Time point", ""),
     ("treatment", "Treatment", ""),
