@@ -25,7 +25,7 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     recruit = dc_recruitment * CCL4 term (Spranger 2015; NK-derived XCL1/CCL5, Bottcher 2018);
     emigrate = maturation driven by dying cells (antigen, danger), type I IFN, CD40 (costimulation) and
     microbial signals,
-    restrained by IL-6, VEGF and IL-10 (review section 3.2.1 and 4.1.1).
+    restrained by IL-6, VEGF and IL-10 (Essa 2026, sections 3.2.1 and 4.1.1).
     """
     danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
     restraint = 1.0 + p.dc_suppression * (0.5 * local.il6 + 0.5 * local.vegf + local.il10)

@@ -391,7 +391,7 @@ def _drug_and_rest(text: str, knowledge: Knowledge) -> tuple[Drug, str]:
     try:
         drug = knowledge.drug(name)
     except InputError as error:
-        raise RegimenError("unknown drug", field=text, value=name, valid=(error.valid or "").rstrip("?.")) from None
+        raise RegimenError("unknown drug", field=text, value=name, valid=error.valid) from None
     return drug, match.group("rest") if match else ""
 
 

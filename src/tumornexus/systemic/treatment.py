@@ -16,7 +16,8 @@ SLOTS = 6  # drugs in play at once; more is refused
 DEPOSITS = ("blood_car_t", "blood_cd8", "nk")  # states that a dose can add cells to
 HORIZON_DAYS = 728  # 104 weeks
 
-# Penetration into tumor per day: antibodies take days (Thurber 2008), small molecules hours.
+# Penetration into tumor per day. Direction from Thurber 2008 (antibodies take days, small molecules hours); the two
+# rates are assumed: a half-time of two days and of under two hours.
 ANTIBODY_PENETRATION_PER_DAY = 0.35
 SMALL_MOLECULE_PENETRATION_PER_DAY = 10.0
 

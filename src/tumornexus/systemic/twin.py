@@ -25,10 +25,9 @@ from tumornexus.systemic.state import CLONES, State, densities
 from tumornexus.systemic.treatment import is_bounded
 
 CANDIDATES_PER_DRAW = 4
-# Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of
-# one patient
-# differ widely, and the score predicts response with an AUC near 0.63 only, which a correlation near one would not
-# give.
+# Correlation between the bulk score of one biopsy and T-cell density over a patient's lesions. Assumed: lesions of one
+# patient differ widely, and the score predicts response with an AUC near 0.63 only, which a correlation near one would
+# not give.
 SCORE_CORRELATION = 0.55
 CLONE_PARAMETERS = {  # clone: parameter that seeds it
     "b2m_loss": "initial_fraction_b2m_loss",
