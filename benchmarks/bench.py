@@ -117,12 +117,12 @@ def bench_simulation(knowledge: Knowledge) -> None:
     from scipy.integrate import solve_ivp
 
     from tumornexus.activities import Activities
-    from tumornexus.biology.params import Params
     from tumornexus.knowledge import parse_regimen
     from tumornexus.systemic.dynamics import flux
-    from tumornexus.systemic.solver import grow, treat
-    from tumornexus.systemic.state import volume_ml
-    from tumornexus.systemic.treatment import prepare
+    from tumornexus.systemic.ode import Setting, bare_parameters
+    from tumornexus.systemic.solver import Lesions, grow, patients_of, treat
+    from tumornexus.systemic.state import members_last, volume_ml
+    from tumornexus.systemic.treatment import NO_ACTS, no_treatment, prepare
     from tumornexus.systemic.twin import draw_bare, parameter_names
 
     tumor = knowledge.tumors["melanoma"]
@@ -142,33 +142,44 @@ def bench_simulation(knowledge: Knowledge) -> None:
     row("two years, one compiled ensemble", again, PATIENTS, "patients", f"first call {first:.1f} s")
 
     with jax.enable_x64(True):
-        template = jax.tree.map(lambda x: jnp.asarray(x[0]), grown.state)
-        _, unravel = ravel_pytree(template)
+        # One patient at a time: a batch of one, with the batch axis last.
+        setting = Setting(names, NO_ACTS, True)
+
+        def patient_of(i: int) -> Any:
+            return jax.tree.map(
+                jnp.asarray, patients_of(values[[i]], Lesions.single(1), [no_treatment()], np.zeros(1, int))
+            )
+
+        def start_of(i: int) -> Any:
+            return members_last(jax.tree.map(lambda x: np.asarray(x)[[i]], grown.state))
+
+        _, unravel = ravel_pytree(start_of(0))
 
         @jax.jit
-        def slope(x: jax.Array, p_values: jax.Array) -> jax.Array:
+        def slope(x: jax.Array, patient: Any) -> jax.Array:
             state = unravel(x)
-            rates = flux(state, Params(p_values, names))
+            rates = flux(state, *bare_parameters(patient, setting))
             return ravel_pytree(jax.tree.map(lambda s, g, d: g - d * s, state, rates.gain, rates.loss))[0]
 
         chosen = np.flatnonzero(np.asarray(course["status"].to_numpy() == 0) & (grown.status == 0))[:SLOW_PATIENTS]
-        starts = [
-            np.array(ravel_pytree(jax.tree.map(lambda x, i=i: jnp.asarray(x[i]), grown.state))[0]) for i in chosen
-        ]
-        slope(jnp.asarray(starts[0]), jnp.asarray(values[chosen[0]])).block_until_ready()
+        patients = [patient_of(int(i)) for i in chosen]
+        starts = [np.array(ravel_pytree(start_of(int(i)))[0]) for i in chosen]
+        slope(jnp.asarray(starts[0]), patients[0]).block_until_ready()
 
         def adaptive() -> list[np.ndarray]:
             return [
                 solve_ivp(
-                    lambda _t, x, i=i: np.asarray(slope(jnp.asarray(x), jnp.asarray(values[i]))),
+                    lambda _t, x, who=who: np.asarray(slope(jnp.asarray(x), who)),
                     (0.0, float(DAYS)), x0, method="LSODA", rtol=1e-6, atol=1e-8,
                 ).y[:, -1]
-                for i, x0 in zip(chosen, starts, strict=True)
+                for who, x0 in zip(patients, starts, strict=True)
             ]  # fmt: skip
 
         seconds, ends = timed(adaptive)
-        density = [float(Params(jnp.asarray(values[i]), names).site_density) for i in chosen]
-        exact = np.array([float(volume_ml(unravel(jnp.asarray(x)), d)) for x, d in zip(ends, density, strict=True)])
+        density = values[chosen, names.index("site_density")]
+        exact = np.array(
+            [float(jnp.sum(volume_ml(unravel(jnp.asarray(x)), d))) for x, d in zip(ends, density, strict=True)]
+        )
     ratio = (seconds / len(chosen)) / (again / PATIENTS)
     row("two years, SciPy LSODA, one at a time", seconds, len(chosen), "patients", f"ratio {ratio:.1f}")
     ours = course["tumor_volume"].to_numpy()[chosen, -1]

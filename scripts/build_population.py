@@ -29,7 +29,7 @@ from tumornexus.knowledge.records import Arm, Trial
 from tumornexus.knowledge.regimen import parse_regimen
 from tumornexus.profile.fusion import LEVEL_PRIOR
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
-from tumornexus.systemic.state import densities
+from tumornexus.systemic.state import patient_mean
 from tumornexus.trial.endpoints import recist
 
 DATA = Path(__file__).parents[1] / "src" / "tumornexus" / "systemic" / "data"
@@ -73,7 +73,7 @@ def main() -> None:
     infiltration = []
     for tumor in knowledge.tumors:
         twin = twin_of(tumor, None)
-        cells = densities(twin.state)
+        cells = patient_mean(twin.state)
         total = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
         infiltration.append((np.log(np.maximum(total, 1e-9)), twin.weights))
     values = np.concatenate([v for v, _ in infiltration])
@@ -94,7 +94,7 @@ def main() -> None:
                 continue
             twin = twin_of(tumor, True if "BRAF V600" in trial.selection else None)
             data = simulate(twin, [treatment])
-            result = recist(data["tumor_volume"].isel(regimen=0).values, data["time"].values)
+            result = recist(data["lesion_volume"].isel(regimen=0).values, data["time"].values)
             simulated = 100.0 * float(np.sum(twin.weights[result.objective]))
             arms.append(
                 {

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tumornexus.biology.pharmacology import Acts
 from tumornexus.knowledge import Knowledge, parse_regimen
+from tumornexus.knowledge.regimen import Regimen
 from tumornexus.systemic.solver import grow, treat
 from tumornexus.systemic.state import State
-from tumornexus.systemic.treatment import SLOTS, Treatment, acted_parameters, prepare
+from tumornexus.systemic.treatment import SLOTS, Treatment, prepare
 from tumornexus.systemic.twin import apply_effects, bounded_mask, draw_bare, parameter_names
 
 HORIZON_DAYS = 364
@@ -47,31 +47,22 @@ def usual(knowledge: Knowledge, *drugs: str) -> Treatment:
 
 def untreated(knowledge: Knowledge) -> Treatment:
     """Return a year without any drug."""
-    one = usual(knowledge, "nivolumab")
-    return replace(one, text="none", drugs=(), doses=np.zeros_like(one.doses), deposits=np.zeros_like(one.deposits))
+    return prepare(Regimen("none", (), ()), knowledge).until(HORIZON_DAYS)
 
 
 def full_effect(knowledge: Knowledge, therapy: str) -> Treatment:
     """Return a therapy that has acts but no drug (a strategy) as a constant, almost complete effect."""
     none = untreated(knowledge)
-    acted = acted_parameters(knowledge)
-    acts = jax.tree.map(np.array, none.acts)
-    neutral = {
-        "multiply": np.ones_like(acts.multiply), "add": np.zeros_like(acts.add),
-        "saturate": np.zeros_like(acts.saturate), "saturates": np.zeros_like(acts.saturates),
-        "k_elim": np.full(SLOTS, 0.1), "k_out": np.zeros(SLOTS), "k_in": np.ones(SLOTS), "nm_per_unit": np.ones(SLOTS),
-        "ec50": np.full(SLOTS, 0.1), "hill": np.ones(SLOTS), "tumor_to_plasma": np.ones(SLOTS),
-        "penetration_rate": np.ones(SLOTS),
-    }  # fmt: skip
+    acts, acted = jax.tree.map(np.array, none.acts), none.acted
+    kinetics = jax.tree.map(np.array, none.kinetics)
+    acts.ec50[0], kinetics.k_elim[0] = 0.1, 0.1
     for act in knowledge.therapies[therapy].act:
-        neutral[{"multiply": "multiply", "add": "add", "saturate": "saturate"}[act.law]][
-            0, acted.index(act.parameter)
-        ] = act.value
+        getattr(acts, act.law)[0, getattr(acted, act.law).index(act.parameter)] = act.value
         if act.law == "saturate":
-            neutral["saturates"][0, acted.index(act.parameter)] = 1.0
+            acts.saturates[0, acted.saturate.index(act.parameter)] = 1.0
     doses = np.zeros_like(none.doses)
     doses[:, 0] = 10.0
-    return replace(none, text=therapy, doses=doses, acts=Acts(**neutral))
+    return replace(none, text=therapy, doses=doses, acts=acts, kinetics=kinetics)
 
 
 def together(knowledge: Knowledge, first: Treatment, second: Treatment) -> Treatment:
@@ -91,6 +82,7 @@ def together(knowledge: Knowledge, first: Treatment, second: Treatment) -> Treat
         spread=beside(first.spread, second.spread),
         deposits=first.deposits + second.deposits,
         acts=jax.tree.map(beside, first.acts, second.acts),
+        kinetics=jax.tree.map(beside, first.kinetics, second.kinetics),
     )
 
 

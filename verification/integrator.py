@@ -5,7 +5,7 @@
 Twelve melanoma-like tumors with and without drug effects are integrated for eight weeks with steps of 4 days down to an
 hour and compared with steps of a quarter of an hour. Writes ``integrator.png`` and ``integrator.tsv``: the root mean
 square relative error over all states and the largest relative error of the cancer cells, per step. The slope should be
-two until rounding; at the simulator's step, one day, cancer cells should be right within a percent.
+four until rounding; at the simulator's step, one day, cancer cells should be right within a thousandth.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from tumornexus.biology.params import Params
 from tumornexus.knowledge import load_knowledge
 from tumornexus.systemic.dynamics import flux
-from tumornexus.systemic.integrate import exponential_trapezoid
-from tumornexus.systemic.solver import grow
+from tumornexus.systemic.integrate import exponential_rk4
+from tumornexus.systemic.ode import Patient, Setting, bare_parameters
+from tumornexus.systemic.solver import Lesions, grow, patients_of
+from tumornexus.systemic.state import State, members_last
+from tumornexus.systemic.treatment import NO_ACTS, no_treatment
 from tumornexus.systemic.twin import draw_bare, parameter_names
 
 mpl.use("Agg")
@@ -51,19 +53,21 @@ def errors(changes: dict[str, float], n: int = 12) -> pd.DataFrame:
     for name, value in changes.items():
         values[:, names.index(name)] = value
 
-    @jax.jit
-    def march(dt: jax.Array, steps: jax.Array) -> object:
-        def one(v: jax.Array, s: object) -> object:
-            p = Params(v, names)
-            return jax.lax.fori_loop(0, steps, lambda _, x: exponential_trapezoid(x, lambda y: flux(y, p), dt), s)
+    setting = Setting(names, NO_ACTS, True)
 
-        return jax.vmap(one)(values, state)
+    @jax.jit
+    def march(patient: Patient, start: State, dt: jax.Array, steps: jax.Array) -> State:
+        p, h = bare_parameters(patient, setting)
+        step = lambda _, x: exponential_rk4(x, lambda _half, y: flux(y, p, h), dt)[0]  # noqa: E731
+        return jax.lax.fori_loop(0, steps, step, start)
 
     def run(dt: float) -> tuple[np.ndarray, np.ndarray]:
+        m = len(chosen)
         with jax.enable_x64(True):
-            end = march(jnp.asarray(dt), jnp.asarray(round(REACH_DAYS / dt)))
-        flat = np.concatenate([np.asarray(x).reshape(len(chosen), -1) for x in jax.tree.leaves(end)], axis=1)
-        return flat, np.asarray(end.cancer).sum(axis=1)  # type: ignore[attr-defined]
+            patient = patients_of(values, Lesions.single(m), [no_treatment()], np.zeros(m, int))
+            end = march(patient, members_last(state), jnp.asarray(dt), jnp.asarray(round(REACH_DAYS / dt)))
+            flat = np.concatenate([np.asarray(x).reshape(-1, m) for x in jax.tree.leaves(end)]).T
+            return flat, np.asarray(end.cancer).sum(axis=(0, 1))
 
     fine, fine_cancer = run(REFERENCE_DAYS)
     scale = np.maximum(np.abs(fine), 1e-9 * np.abs(fine).max(axis=1, keepdims=True))
@@ -88,12 +92,12 @@ def main() -> None:
         middle = table[table["step_days"].between(0.1, 1.0)]
         slope = np.polyfit(np.log(middle["step_days"]), np.log(middle["rms_relative_error"]), 1)[0]
         at_one_day = table.loc[table["step_days"] == 1.0, "cancer_relative_error_max"].iloc[0]
-        print(f"{label}: order {slope:.2f}, largest error of cancer cells at one day {100 * at_one_day:.2f} %")
+        print(f"{label}: order {slope:.2f}, largest error of cancer cells at one day {100 * at_one_day:.4f} %")
         axes.loglog(table["step_days"], table["rms_relative_error"], "o-", label=f"{label} (slope {slope:.2f})")
         tables.append(table.assign(situation=label))
     guide = np.array([STEPS_DAYS[-1], STEPS_DAYS[0]])
     anchor = tables[0].loc[tables[0]["step_days"] == 1.0, "rms_relative_error"].iloc[0]
-    axes.loglog(guide, anchor * guide**2, "k:", label="second order")
+    axes.loglog(guide, anchor * guide**4, "k:", label="fourth order")
     axes.axvline(1.0, color="0.7", lw=1)
     axes.annotate("step of the simulator", (1.0, axes.get_ylim()[0]), rotation=90, va="bottom", ha="right", color="0.5")
     axes.set(xlabel="Step (days)", ylabel="Relative error after eight weeks (root mean square)")

@@ -290,7 +290,7 @@ def _names_in_laws(parameters: set[str]) -> set[str]:
     """Return the parameters that rate laws name, read from their source text so that `check` needs no simulator."""
     import re
 
-    return parameters & set(re.findall(r"\b(?:p|now)\.([a-z][a-z0-9_]*)", _law_sources()))
+    return parameters & set(re.findall(r"\b(?:p|h|bare)\.([a-z][a-z0-9_]*)", _law_sources()))
 
 
 def _observables() -> set[str]:

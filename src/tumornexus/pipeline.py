@@ -117,7 +117,7 @@ def twin_of(
 def twin_response(twin: Twin, regimen: Regimen, knowledge: Knowledge) -> tuple[float, float, float]:
     """Return probability of objective response under a regimen and its 90 % interval over the ensemble."""
     data = simulate(twin, [prepare(regimen, knowledge)])
-    result = recist(data["tumor_volume"].isel(regimen=0).values, data["time"].values)
+    result = recist(data["lesion_volume"].isel(regimen=0).values, data["time"].values)
     share = float(np.sum(twin.weights[result.objective]))
     tier = tier_of(regimen.drugs, twin.tumor, knowledge)
     return (share, *response_interval(share, twin.n_effective, tier.error))
@@ -131,8 +131,7 @@ def outcome_table(trajectories: xr.Dataset, hypotheses: set[str]) -> pd.DataFram
     weights, days = trajectories["weight"].values, trajectories["time"].values
     rows = []
     for i, regimen in enumerate(trajectories["regimen"].values):
-        volume = trajectories["tumor_volume"].isel(regimen=i).values
-        result = recist(volume, days)
+        result = recist(trajectories["lesion_volume"].isel(regimen=i).values, days)
         share = [float(np.sum(weights[result.best == k])) for k in range(4)]
         if regimen in hypotheses:
             rows.append((regimen, *(float("nan"),) * 8))

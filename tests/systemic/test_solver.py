@@ -10,8 +10,18 @@ from simulated import BURDEN_ML, HORIZON_DAYS, Tumors, rows, untreated, usual
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.dynamics import OBSERVABLES
-from tumornexus.systemic.solver import CHUNK, SAVE_EVERY_DAYS, _compiled_growth, _compiled_treatment, grow, treat
+from tumornexus.systemic.ode import Setting
+from tumornexus.systemic.solver import (
+    CHUNK,
+    SAVE_EVERY_DAYS,
+    _compiled_growth,
+    _compiled_treatment,
+    grow,
+    setting_of,
+    treat,
+)
 from tumornexus.systemic.state import CLONES, State
+from tumornexus.systemic.treatment import NO_ACTS
 
 pytestmark = pytest.mark.simulation
 
@@ -67,7 +77,10 @@ def test_growth_does_not_depend_on_the_batch(tumors: Tumors):
 
 def test_a_new_regimen_and_a_new_patient_compile_nothing(baseline, tumors: Tumors, knowledge: Knowledge):
     one = usual(knowledge, "nivolumab")
-    treating, growing = _compiled_treatment(tumors.names, one.acted, one.upper, 1), _compiled_growth(tumors.names)
+    treating, growing = (
+        _compiled_treatment(setting_of(tumors.names, one), 1, (*OBSERVABLES, "lesion_volume")),
+        _compiled_growth(Setting(tumors.names, NO_ACTS, True)),
+    )
     before = treating._cache_size(), growing._cache_size()
     assert min(before) >= 1
     values = tumors.values["hypoxia"] * 1.01
@@ -131,9 +144,13 @@ def test_an_ensemble_without_members_is_refused(tumors: Tumors, knowledge: Knowl
         )
 
 
-def test_doses_reach_plasma_and_only_their_slot(baseline):
+def test_doses_reach_plasma_and_only_their_slot(baseline, tumors: Tumors):
     plasma = baseline["plasma"].values
     assert (plasma[:, 1:, 0] > 0.0).all()
     assert (plasma[:, :, 1:] == 0.0).all()
-    # Every member gets the same dose, and kinetics do not depend on the tumor.
-    assert np.ptp(plasma[:, :, 0], axis=0).max() == 0.0
+    # Kinetics depend on the patient and on events that pause dosing, not on what mechanisms make of the tumor.
+    of_draw = plasma[:, :, 0].reshape(len(tumors.values), tumors.n, -1)
+    event = baseline["toxicity_event_day"].values.reshape(len(tumors.values), tumors.n).min(axis=0)
+    before = baseline["time"].values[None] <= event[:, None]
+    assert before[:, 1].any()
+    assert np.ptp(of_draw, axis=0)[before].max() == 0.0

@@ -12,7 +12,7 @@ from simulated import keep_compiled
 from tumornexus.activities import Activities, Activity
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
-from tumornexus.systemic.state import CLONES, densities
+from tumornexus.systemic.state import CLONES, members_last, patient_mean, volume_ml
 from tumornexus.systemic.twin import (
     CANDIDATES_PER_DRAW,
     CLONE_PARAMETERS,
@@ -194,9 +194,8 @@ def test_reversing_a_level_leaves_the_tumor_as_it_has_grown(twin: Twin, knowledg
 @pytest.mark.simulation
 def test_a_measured_burden_is_reached(knowledge: Knowledge):
     twin = parameterize(activities(), knowledge, facts=Facts(burden_ml=12.0), n_draws=DRAWS)
-    from tumornexus.systemic.state import volume_ml
-
-    volume = np.asarray(volume_ml(twin.state, twin.values[:, twin.names.index("site_density")]))
+    density = twin.values[:, twin.names.index("site_density")]
+    volume = np.asarray(volume_ml(members_last(twin.state), density)).sum(axis=0)
     assert (volume >= 12.0 - 1e-6).all()
     assert (volume <= 13.2).all()
 
@@ -205,7 +204,7 @@ def test_a_measured_burden_is_reached(knowledge: Knowledge):
 def test_a_high_inflamed_score_gives_a_more_infiltrated_twin_than_a_low_one(knowledge: Knowledge):
     def infiltration(z: float) -> float:
         twin = parameterize(activities(), knowledge, facts=Facts(inflamed_z=z), n_draws=DRAWS)
-        cells = densities(twin.state)
+        cells = patient_mean(twin.state)
         cd8 = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
         return float(np.sum(twin.weights * np.log(cd8)))
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tumornexus.errors import InputError
 from tumornexus.knowledge import Knowledge
 from tumornexus.trial.endpoints import (
     COMPLETE_BELOW_MM,
     LABELS,
     MONTH_DAYS,
+    REASONS,
+    RESISTANCE,
     SCAN_EVERY_WEEKS,
+    Response,
     diameter_mm,
     grade3_percent,
+    grade3_percent_simulated,
     median_pfs,
     recist,
     weighted_quantile,
@@ -105,6 +110,177 @@ def test_members_are_judged_one_by_one():
     cases = [(50.0,), (35.0,), (9.0,), (70.0,), (30.0, 38.0)]
     together = recist(np.concatenate([course(*c) for c in cases]), DAYS)
     assert [LABELS[b] for b in together.best] == [best(*c) for c in cases]
+
+
+def lesions(*courses: tuple[float, ...]) -> np.ndarray:
+    """Return one member, shape (1, lesion, time): each course is a lesion's baseline diameter and its scans (mm)."""
+    return np.stack([course(*c[1:], base=c[0]) for c in courses], axis=1)
+
+
+def judge(*courses: tuple[float, ...]) -> tuple[str, str, float]:
+    """Return best response, reason of progression and its scan (inf: none) of one patient."""
+    r = recist(lesions(*courses), DAYS)
+    scan = r.pfs_months[0] * MONTH_DAYS / (7 * SCAN_EVERY_WEEKS) if r.progressed[0] else np.inf
+    return LABELS[int(r.best[0])], REASONS[int(r.reason[0])], scan
+
+
+NONE = (0.0, 0.0)
+STILL = (30.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("courses", "expected"),
+    [
+        # the sum over targets decides: 60 to 42 mm is 30 % less although one lesion grew
+        (((30.0, 33.0), (30.0, 9.0), NONE, NONE), ("PR", "none", np.inf)),
+        (((30.0, 31.0), (30.0, 12.0), NONE, NONE), ("SD", "none", np.inf)),
+        (((20.0, 24.5), (20.0, 23.5), (10.0, 12.0), NONE), ("PD", "target", 1)),  # 50 to 60 mm
+        (((20.0, 24.0), (20.0, 23.5), (10.0, 12.0), NONE), ("SD", "none", np.inf)),  # 59.5 mm, 19 %
+        # every target must go
+        (((30.0, 9.0), (30.0, 9.9), NONE, NONE), ("CR", "none", np.inf)),
+        (((30.0, 2.0), (30.0, 10.1), NONE, NONE), ("PR", "none", np.inf)),
+        (((10.1, 9.9), NONE, NONE, NONE), ("SD", "none", np.inf)),  # 2 % smaller is not a response
+        # a new lesion is one that reaches 10 mm after baseline
+        (((30.0, 9.0), NONE, NONE, (5.0, 9.9)), ("CR", "none", np.inf)),
+        (((30.0, 9.0), NONE, NONE, (5.0, 10.1)), ("PD", "new lesion", 1)),
+        (((30.0, 20.0), NONE, NONE, (0.0, 5.0, 9.0, 11.0)), ("PR", "new lesion", 3)),
+        ((STILL, NONE, NONE, (9.9, 9.9, 10.1)), ("SD", "new lesion", 2)),
+        # an occult lesion already of 10 mm is no target: not in the sum, but 73 % more volume ends the response
+        ((STILL, NONE, NONE, (10.0, 14.9)), ("SD", "none", np.inf)),  # less than 5 mm
+        ((STILL, NONE, NONE, (10.0, 15.1)), ("PD", "non-target", 1)),
+        ((STILL, NONE, NONE, (40.0, 47.9)), ("SD", "none", np.inf)),  # 19.8 %
+        ((STILL, NONE, NONE, (40.0, 48.1)), ("PD", "non-target", 1)),
+        (((30.0, 20.0), NONE, NONE, (40.0, 20.0, 26.0)), ("PR", "non-target", 2)),  # from its smallest
+        # a non-target that stays turns a complete response into a partial one
+        (((30.0, 5.0), NONE, NONE, (12.0, 11.0)), ("PR", "none", np.inf)),
+        (((30.0, 5.0), NONE, NONE, (12.0, 9.0)), ("CR", "none", np.inf)),
+        # a small measured lesion is a non-target beside a large one
+        (((30.0, 21.0), (8.0, 12.0), NONE, NONE), ("PR", "none", np.inf)),
+        (((30.0, 21.0), (8.0, 13.1), NONE, NONE), ("PD", "non-target", 1)),
+        (((30.0, 30.0), (2.0, 9.0), NONE, NONE), ("SD", "none", np.inf)),  # not yet measurable
+        # with no measurable lesion, the largest is the target
+        (((4.0, 4.0), (9.0, 6.0), (8.0, 8.0), NONE), ("PR", "none", np.inf)),
+        (((4.0, 4.0), (9.0, 14.1), (8.0, 8.0), NONE), ("PD", "target", 1)),
+        # both on one scan: the target names the reason
+        (((30.0, 40.0), NONE, NONE, (0.0, 12.0)), ("PD", "target", 1)),
+    ],
+)
+def test_lesions(courses, expected):
+    assert judge(*courses) == expected
+
+
+def test_one_lesion_is_judged_as_a_total_is():
+    for scans in ((50.0,), (35.0,), (9.0,), (70.0,), (30.0, 38.0), (30.0, 20.0, 26.0)):
+        alone = recist(lesions((50.0, *scans), NONE, NONE, NONE), DAYS)
+        total = recist(course(*scans), DAYS)
+        for name in ("best", "pfs_months", "progressed", "change_percent", "reason"):
+            assert getattr(alone, name) == pytest.approx(getattr(total, name)), (scans, name)
+
+
+DIAMETERS = st.lists(st.floats(0.0, 60.0), min_size=4, max_size=4)
+
+
+def plain(bases: list[float], scans: list[list[float]]) -> tuple[str, str, int | None]:
+    """Judge one patient as a reader would, scan by scan, without arrays; the second entry of the rules."""
+    targets = [i for i in range(3) if bases[i] >= 10.0] or [max(range(3), key=lambda i: bases[i])]
+    others = [i for i in range(4) if i not in targets and (bases[i] >= 10.0 or (i < 3 and bases[i] > 0.0))]
+    base = sum(bases[i] for i in targets)
+    least, least_of, best = base, dict(enumerate(bases)), "SD"
+    for number, at in enumerate(scans, start=1):
+        total = sum(at[i] for i in targets)
+        reason = None
+        if total >= 1.2 * least and total >= least + 5.0:
+            reason = "target"
+        elif any(at[i] >= 10.0 for i in range(4) if i not in targets and i not in others):
+            reason = "new lesion"
+        elif any(at[i] ** 3 >= 1.73 * least_of[i] ** 3 and at[i] >= max(least_of[i] + 5.0, 10.0) for i in others):
+            reason = "non-target"
+        if reason:
+            return ("PD" if number == 1 else best), reason, number
+        if total <= 0.7 * base:
+            gone = bases[targets[0]] >= 10.0 and all(at[i] < 10.0 for i in targets + others)
+            best = "CR" if gone or best == "CR" else "PR"
+        least = min(least, total)
+        least_of = {i: min(least_of[i], at[i]) for i in least_of}
+    return best, "none", None
+
+
+@settings(max_examples=300, deadline=None)
+@given(DIAMETERS, st.lists(DIAMETERS, min_size=3, max_size=3))
+def test_arrays_and_a_reader_agree(bases, scans):
+    # Away from the limits, where a cube and its root may round to either side.
+    bases = [round(b) + 0.03 for b in bases]
+    scans = [[round(a) + 0.011 * (k + 1) for a in at] for k, at in enumerate(scans)]
+    best_, reason, scan = judge(*((bases[i], *(at[i] for at in scans)) for i in range(4)))
+    expected = plain(bases, [*scans, scans[-1]])
+    assert (best_, reason, None if scan == np.inf else round(scan)) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(DIAMETERS, DIAMETERS, DIAMETERS, st.permutations(range(3)))
+def test_the_order_of_measured_lesions_does_not_matter(bases, first, second, order):
+    courses = [(bases[i], first[i], second[i]) for i in range(4)]
+    assert judge(*(courses[i] for i in order), courses[3]) == judge(*courses)
+
+
+def test_failure_in_one_lesion_fails_the_member_only():
+    ok = lesions((30.0, 20.0), NONE, NONE, NONE)
+    broken = ok.copy()
+    broken[0, 3, -1] = np.nan
+    r = recist(np.concatenate([ok, broken]), DAYS)
+    assert [REASONS[i] for i in r.reason] == ["none", "numerical failure"]
+    assert [LABELS[i] for i in r.best] == ["PR", "PD"]
+
+
+def test_volumes_of_another_shape_and_too_short_a_time_are_refused():
+    with pytest.raises(InputError, match="axes"):
+        recist(np.ones(len(DAYS)), DAYS)
+    with pytest.raises(InputError, match="8 weeks"):
+        recist(np.ones((2, 3)), np.array([0.0, 7.0, 14.0]))
+
+
+@pytest.mark.parametrize(
+    ("scans", "category"),
+    [
+        ((70.0,), "primary"),  # progression as best response
+        ((50.0, 50.0, 61.0), "primary"),  # stable for 24 weeks, 5.5 months
+        ((50.0, 50.0, 50.0, 61.0), "secondary"),  # stable for 32 weeks
+        ((30.0, 38.0), "secondary"),  # after a response, however short
+        ((9.0, 20.0), "secondary"),
+        ((50.0,), "none"),
+        ((30.0,), "none"),
+    ],
+)
+def test_resistance_by_best_response_and_time(scans, category):
+    assert RESISTANCE[int(recist(course(*scans), DAYS).resistance[0])] == category
+
+
+@given(st.integers(0, 3), st.floats(0.0, 24.0), st.booleans())
+def test_every_progression_is_primary_or_secondary(best_, months, progressed):
+    a = np.array
+    r = Response(a([best_]), a([months]), a([progressed]), a([0.0]), a([int(progressed)]))
+    assert (r.resistance[0] == 0) == (not progressed)
+    if progressed and best_ < 2:
+        assert r.resistance[0] == 2
+    if progressed and best_ == 3:
+        assert r.resistance[0] == 1
+
+
+def test_simulated_toxicity_is_the_weight_of_members_with_an_event_in_time():
+    day = np.array([10.0, 100.0, 400.0, np.inf, np.nan])
+    weights = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
+    assert grade3_percent_simulated(day, weights, 100.0) == pytest.approx(15.0)
+    assert grade3_percent_simulated(day, weights, 1e9) == pytest.approx(30.0)
+    assert grade3_percent_simulated(day, weights, 0.0) == 0.0
+
+
+@given(st.floats(0.0005, 0.02), st.floats(1.0, 700.0))
+def test_simulated_toxicity_of_a_constant_hazard_is_its_survival_law(hazard, by_day):
+    u = (np.arange(2000) + 0.5) / 2000
+    day = -np.log(u) / hazard
+    assert grade3_percent_simulated(day, np.ones(2000), by_day) == pytest.approx(
+        100.0 * (1.0 - np.exp(-hazard * by_day)), abs=0.06
+    )
 
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 
+from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
 
 
@@ -14,17 +15,30 @@ class CarTRates(NamedTuple):
 
     expand: jax.Array
     contract: jax.Array
+    recall: jax.Array  # memory back to effector, per memory cell and day
 
 
 def rates(antigen_load: jax.Array, car_t_total: jax.Array, p: Params) -> CarTRates:
-    """Return expansion and contraction of CAR-T cells in blood and tumor.
+    """Return expansion, contraction and recall of CAR-T cells.
 
-    expand = cart_expansion * antigen / (antigen + half) while cells are below the homeostatic ceiling; contract to
-    a slowly declining memory. Tisagenlecleucel: 3900-fold in 9.3 days = 0.89 per day, contraction 0.16 per day
-    (Stein 2019). `antigen_load` and `car_t_total` in million cells.
+    expand = cart_expansion * antigen / (antigen + half) while cells are below the homeostatic ceiling; contraction
+    leaves the share `cart_memory_share` as memory, which declines slowly and is recalled by antigen. Tisagenlecleucel:
+    3900-fold in 9.3 days = 0.89 per day, contraction 0.16 per day, memory decline 0.0032 per day (Stein 2019).
+    `antigen_load` and `car_t_total` in million cells.
     """
     room = 1.0 / (1.0 + car_t_total / p.cart_ceiling)
     stimulated = hill(antigen_load, p.cart_antigen_half)
     return CarTRates(
-        expand=p.cart_expansion * stimulated * room, contract=p.cart_contraction * (1.0 - 0.5 * stimulated)
+        expand=p.cart_expansion * stimulated * room,
+        contract=p.cart_contraction * (1.0 - p.cart_survival_gain * stimulated),
+        recall=p.cart_recall * stimulated,
     )
+
+
+def trogocytosis(local: Local, p: Params) -> jax.Array:
+    """Return the loss of CAR antigen from cancer cells per day: CAR-T cells strip it on contact, reversibly.
+
+    trogocytosis_rate * CAR-T / (CAR-T + cancer). Source: Hamieh 2019 (antigen falls within hours of contact and
+    returns when CAR-T cells are gone).
+    """
+    return p.trogocytosis_rate * local.car_t / (local.car_t + local.cancer + local.persister + p.contact_half)

@@ -25,10 +25,11 @@ def brake(local: Local, p: Params) -> jax.Array:
     """Return the fraction of T-cell function that inhibitory receptors leave, in (0, 1].
 
     Blocking one receptor leaves the others: with several co-expressed, single blockade is insufficient. TIGIT acts by
-    withholding CD226, which PD-1 blockade already restores in part (Banta 2022), so its share shrinks with pd1_signal.
+    withholding CD226, which PD-1 blockade already restores in part (Banta 2022), so the share `tigit_via_cd226` of it
+    goes with pd1_signal.
     """
     pd1 = p.pd1_weight * p.pd1_signal * local.pdl1
-    tigit = p.tigit_signal * (0.3 + 0.7 * p.pd1_signal)
+    tigit = p.tigit_signal * (1.0 - p.tigit_via_cd226 * (1.0 - p.pd1_signal))
     alternative = p.alt_weight * (p.lag3_signal + p.tim3_signal + tigit) * local.alt_checkpoint
     return 1.0 / (1.0 + pd1 + alternative)
 
@@ -38,20 +39,22 @@ def alt_checkpoint_target(local: Local, p: Params) -> jax.Array:
 
     They follow IFN-gamma and chronic stimulation, so they rise under PD-1 blockade (Koyama 2016).
     """
-    return hill(p.checkpoint_induction * (local.ifng + 0.5 * local.tgfb + 0.3 * local.il10), 2.0)
+    drive = local.ifng + p.alt_tgfb * local.tgfb + p.alt_il10 * local.il10
+    return hill(p.checkpoint_induction * drive, p.alt_drive_half)
 
 
 def rates(local: Local, recognized: jax.Array, p: Params) -> ExhaustionRates:
     """Return exhaustion rates of CD8 T cells per day.
 
     PD-1 signalling holds progenitors back; blockade releases their differentiation and proliferation but does not
-    rescue terminal cells (Im 2016, Siddiqui 2019, Miller 2019).
+    rescue terminal cells (Im 2016, Siddiqui 2019, Miller 2019). Tertiary lymphoid structures are a niche where
+    progenitors renew (Jansen 2019, Cabrita 2020).
     """
     released = 1.0 / (1.0 + p.pd1_weight * p.pd1_signal * local.pdl1)
-    differentiate = p.progenitor_differentiation * recognized * (0.03 + released)
-    chronic = recognized * (1.0 + local.tgfb + 0.5 * local.hypoxia)
+    chronic = recognized * (1.0 + local.tgfb + p.exhaustion_hypoxia * local.hypoxia)
+    niche = 1.0 + p.tls_support * local.tls
     return ExhaustionRates(
-        differentiate=differentiate,
+        differentiate=p.progenitor_differentiation * recognized * (p.differentiation_floor + released),
         exhaust=p.exhaustion_rate * chronic,
-        renew=p.progenitor_renewal * recognized * (0.1 + released) * local.arginine,
+        renew=p.progenitor_renewal * recognized * (p.renewal_floor + released) * local.arginine * niche,
     )

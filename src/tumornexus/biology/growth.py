@@ -13,44 +13,47 @@ from tumornexus.biology.presentation import CloneTraits
 
 
 class GrowthRates(NamedTuple):
-    """Per cancer cell and day, shape (..., clone) unless said."""
+    """Per cancer cell and day, shape of the clone traits broadcast with the cells."""
 
     divide: jax.Array
-    die: jax.Array  # turnover without therapy or immunity
+    die: jax.Array  # turnover and necrosis, without therapy or immunity
     drug_kill: jax.Array
     to_persister: jax.Array
-    from_persister: jax.Array  # shape (...)
-    persister_die: jax.Array  # shape (...)
+    from_persister: jax.Array  # shape of the cells
+    persister_divide: jax.Array  # shape of the cells
+    persister_die: jax.Array  # shape of the cells
 
 
 def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     """Return growth and death of cancer cells.
 
     divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
-    die = turnover;  drug_kill = cytotoxic + radiation +
-    targeted kill of pathway-dependent clones. Proliferation needs oxygen; persisters arise under drug kill, TGF-beta
-    and
-    CAF cytokines and return when these are gone (Sharma 2010, Hata 2016). A persister does not divide and largely
-    resists drugs.
+    die = turnover + necrosis, necrosis = necrosis_rate / (1 + (O2 / necrosis_oxygen)^4): cells far from vessels die, so
+    that pruning vessels starves the tumor. drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent
+    clones; radiation needs oxygen (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs
+    (Geller 2017). Persisters arise under drug kill, TGF-beta, hypoxia and CAF cytokines and return when these are gone
+    (Sharma 2010, Hata 2016); they largely resist drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
-    pathway = p.pi3k_growth
-    # TGF-beta holds tumor growth back; blocking the receptor gives this up (direction from the literature on TGF-beta
-    # as a tumor suppressor).
+    # TGF-beta holds tumor growth back; blocking the receptor gives this up.
     cytostasis = 1.0 / (1.0 + p.tgfb_cytostasis * local.tgfb)
     oxygen = hill(local.oxygen, p.oxygen_growth_half)
-    targeted = inhibited[..., None] * clone.targeted
-    net = (p.growth_rate * p.growth_unmasking * pathway * cytostasis * oxygen)[..., None] * (1.0 - targeted)
+    targeted = inhibited * clone.targeted
+    base = p.growth_rate * p.growth_unmasking * p.pi3k_growth * cytostasis * oxygen
     protected = 1.0 / (1.0 + p.stroma_protection * hill(local.caf_cytokine, p.caf_half))
-    exposed = (p.cytotoxic_kill * protected + p.radiation_kill * (0.5 + 0.5 * hill(local.oxygen, 3.0)))[..., None]
-    drug_kill = exposed + p.mapk_kill_rate[..., None] * targeted
-    stress = 0.1 * (local.tgfb + local.hypoxia) + hill(local.caf_cytokine, p.caf_half) * 0.1
-    to_persister = (p.persister_switch_on * stress)[..., None] + p.persister_per_kill[..., None] * drug_kill
+    active = 1.0 / (1.0 + p.bacteria_drug_inactivation * local.bacteria)
+    radiation = p.radiation_anoxic + (1.0 - p.radiation_anoxic) * hill(local.oxygen, p.radiation_oxygen_half)
+    exposed = p.cytotoxic_kill * protected * active + p.radiation_kill * radiation
+    drug_kill = exposed + p.mapk_kill_rate * targeted
+    stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
+    squared = (local.oxygen / p.necrosis_oxygen) ** 2
+    necrosis = p.necrosis_rate / (1.0 + squared * squared)
     return GrowthRates(
-        divide=net + p.cancer_turnover[..., None],
-        die=jnp.broadcast_to(p.cancer_turnover[..., None], net.shape),
+        divide=base * (1.0 - targeted) + p.cancer_turnover,
+        die=jnp.broadcast_to(p.cancer_turnover + necrosis, drug_kill.shape),
         drug_kill=drug_kill,
-        to_persister=to_persister,
-        from_persister=p.persister_switch_off / (1.0 + 2.0 * stress),
-        persister_die=p.cancer_turnover * 0.5 + 0.1 * exposed[..., 0],
+        to_persister=p.persister_switch_on * stress + p.persister_per_kill * drug_kill,
+        from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress),
+        persister_divide=p.persister_cycling * base,
+        persister_die=p.cancer_turnover * p.persister_turnover + p.persister_drug_share * exposed + necrosis,
     )

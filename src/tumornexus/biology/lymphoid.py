@@ -1,4 +1,4 @@
-"""Regulatory T cells, helper T cells and NK cells in the tumor."""
+"""Regulatory and gamma-delta T cells, NK cells, B cells and tertiary lymphoid structures in the tumor."""
 
 from __future__ import annotations
 
@@ -11,29 +11,51 @@ from tumornexus.biology.params import Params, hill
 
 
 class LymphoidRates(NamedTuple):
-    """Recruitment per site and day; the others per cell and day."""
+    """Recruitment per site and day; the others per cell (or unit of structure) and day."""
 
     recruit_treg: jax.Array
     treg_die: jax.Array
     helper_to_treg: jax.Array
     recruit_nk: jax.Array
     nk_die: jax.Array
+    recruit_gamma_delta: jax.Array
+    gamma_delta_die: jax.Array
+    recruit_b_cell: jax.Array
+    b_cell_die: jax.Array
+    form_tls: jax.Array  # per day, towards 1
+    lose_tls: jax.Array
 
 
 def rates(local: Local, lymphocytes: jax.Array, p: Params) -> LymphoidRates:
-    """Return the rates of Treg and NK cells; `lymphocytes` is the host's count relative to normal.
+    """Return the rates of Treg, NK, gamma-delta T and B cells; `lymphocytes` is the host's count relative to normal.
 
-    Treg come by CCL22/CCR4, expand with IL-2 and kynurenine, arise from helper cells under TGF-beta (0.022 per day,
-    Robertson-Tessi 2012); CTLA-4 antibodies with Fc function deplete them (treg_depletion).
+    Treg come by CCL22/CCR4, expand with IL-2, kynurenine and MDSC, arise from helper cells under TGF-beta (0.022 per
+    day, Robertson-Tessi 2012); CTLA-4 antibodies with Fc function deplete them (treg_depletion). Gamma-delta T cells
+    expand where cancer cells lack MHC-I (de Vries 2023) and follow CXCL9/10. CXCL13 of activated T cells and dendritic
+    cells form tertiary lymphoid structures, which hold B cells (Cabrita 2020, Helmink 2020, Petitprez 2020).
     """
-    feed = 1.0 + p.il2_signal + 0.3 * hill(local.kynurenine, 1.0) + 0.3 * hill(local.mdsc, p.suppressor_half)
+    brought = lymphocytes * hill(local.perfusion, p.access_half)
+    feed = (
+        1.0
+        + p.il2_signal
+        + p.treg_kynurenine * hill(local.kynurenine, 1.0)
+        + p.treg_mdsc * hill(local.mdsc, p.suppressor_half)
+    )
+    inflamed = p.nk_recruitment_floor + hill(local.cxcl9_10, 1.0)
+    activated = hill(local.cd8_effector + local.cd8_progenitor + local.cd4_helper, p.tls_half)
     return LymphoidRates(
-        recruit_treg=p.treg_recruitment * local.ccl22 * feed * lymphocytes * hill(local.perfusion, p.access_half),
+        recruit_treg=p.treg_recruitment * local.ccl22 * feed * brought,
         treg_die=p.treg_death + p.treg_depletion,
-        helper_to_treg=p.treg_conversion * hill(local.tgfb, 0.5),
-        recruit_nk=p.nk_recruitment
-        * lymphocytes
-        * hill(local.perfusion, p.access_half)
-        * (0.5 + hill(local.cxcl9_10, 1.0)),
+        helper_to_treg=p.treg_conversion * hill(local.tgfb, p.tgfb_half),
+        recruit_nk=p.nk_recruitment * brought * inflamed,
         nk_die=p.nk_death,
+        recruit_gamma_delta=p.gamma_delta_recruitment
+        * brought
+        * inflamed
+        * (1.0 + p.gamma_delta_response * local.ifng),
+        gamma_delta_die=p.gamma_delta_death,
+        recruit_b_cell=p.b_cell_recruitment * brought * (p.b_cell_floor + local.tls),
+        b_cell_die=p.b_cell_death,
+        form_tls=p.tls_formation * activated * hill(local.dendritic, p.dendritic_half),
+        lose_tls=p.tls_loss,
     )

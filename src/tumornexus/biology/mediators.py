@@ -18,21 +18,21 @@ from tumornexus.biology.params import Params, hill
 
 def interstitial_pressure(cells: Cells, vegf: jax.Array, p: Params) -> jax.Array:
     """Return interstitial fluid pressure relative to a typical carcinoma (= 1): leaky vessels in a dense matrix."""
-    return p.interstitial_pressure * cells.matrix * (0.5 + hill(vegf, 1.0))
+    return p.interstitial_pressure * cells.matrix * (p.pressure_floor + hill(vegf, 1.0))
 
 
 def vegf_level(cells: Cells, hypoxia: jax.Array, p: Params) -> jax.Array:
     """Return free VEGF: secreted by cancer cells (more under hypoxia and MAPK activity), M2 macrophages and MDSC."""
     mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
     tumor = cells.cancer + cells.persister
-    secreted = tumor * (0.3 + hypoxia + 0.3 * mapk) + cells.tam_m2 + 0.5 * cells.mdsc
+    secreted = tumor * (p.vegf_floor + hypoxia + p.vegf_mapk * mapk) + cells.tam_m2 + p.vegf_mdsc * cells.mdsc
     return p.vegf_signal * p.vegf_production * secreted
 
 
 def access_to_drugs(perfused: jax.Array, pressure: jax.Array, p: Params) -> jax.Array:
     """Return the accessible fraction of the tumor in [0, 1): perfusion brings a drug, interstitial pressure holds it
     off."""
-    return hill(perfused, p.access_half) / (1.0 + 0.5 * pressure)
+    return hill(perfused, p.access_half) / (1.0 + p.pressure_barrier * pressure)
 
 
 def drug_access(cells: Cells, p: Params) -> jax.Array:
@@ -47,7 +47,8 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
 
     `recognized` is the mean recognition of cancer cells by T cells in [0, 1] (`presentation.recognition`): activated
     T cells secrete IFN-gamma. Signals that feed on each other are ordered so that no algebraic loop arises: hypoxia
-    before chemokines, IFN-gamma before kynurenine.
+    before chemokines, IFN-gamma before kynurenine. Infected cells make type I interferon, bacteria call for IL-6
+    (Pushalkar 2018).
     """
     perfused = metabolism.perfusion(cells, p)
     oxygen = metabolism.oxygen_mmhg(cells, perfused, p)
@@ -58,24 +59,28 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     unsilenced = 1.0 - cells.silencing
     lactate_drive = hill(lactate, p.lactate_half)
 
-    ifng = (
-        p.ifng_production
-        * (
-            recognized * (cells.cd8_effector + 0.3 * cells.cd8_progenitor + 0.3 * cells.cd8_terminal)
-            + 0.3 * cells.cd4_helper
-            + 0.3 * cells.nk
-            + cells.car_t * hill(p.car_antigen_density, 1.0)
-        )
-        / p.ifng_half_density
-    )
+    innate = p.ifng_innate_share * (cells.cd4_helper + cells.nk + cells.gamma_delta)
+    resting = p.ifng_exhausted_share * (cells.cd8_progenitor + cells.cd8_terminal)
+    engaged = cells.car_t * hill(p.car_antigen_density * cells.car_antigen, 1.0)
+    ifng = p.ifng_production * (recognized * (cells.cd8_effector + resting) + innate + engaged) / p.ifng_half_density
+    type1_ifn = p.type1_ifn + p.virus_ifn * cells.infected
     mapk = p.mapk_output * (1.0 - p.mapk_inhibition)
     vegf = vegf_level(cells, hypoxia, p)
-    il6 = p.il6_signal * p.il6_production * (tumor * (0.2 + mapk) + 2.0 * cells.caf_cytokine + cells.tam_m2)
-    il10 = p.il10_production * (cells.tam_m2 + cells.treg + 0.5 * cells.mdsc) / p.suppressor_half
+    il6 = (
+        p.il6_signal
+        * p.il6_production
+        * (
+            tumor * (p.il6_floor + mapk)
+            + p.il6_caf * cells.caf_cytokine
+            + cells.tam_m2
+            + p.bacteria_il6 * cells.bacteria
+        )
+    )
+    il10 = p.il10_production * (cells.tam_m2 + cells.treg + p.il10_mdsc * cells.mdsc) / p.suppressor_half
     tgfb = (
         p.tgfb_signal
         * p.tgfb_production
-        * (0.5 * tumor + 3.0 * cells.caf_matrix + 2.0 * cells.treg + cells.tam_m2 + cells.mdsc)
+        * (p.tgfb_cancer * tumor + p.tgfb_caf * cells.caf_matrix + p.tgfb_treg * cells.treg + cells.tam_m2 + cells.mdsc)
     )
     cxcl9_10 = (
         p.cxcl9_10_production
@@ -83,28 +88,30 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
         * (
             p.cxcl9_10_basal
             + hill(ifng, 1.0)
-            + p.type1_ifn
+            + type1_ifn
             + p.dendritic_chemokine * hill(cells.dendritic, p.dendritic_half)
         )
     )
     ccl4 = p.ccl4_production * unsilenced
-    cxcl12 = p.cxcr4_signal * p.cxcl12_production * (cells.caf_matrix + 0.3 * cells.caf_cytokine) / p.caf_half
+    cxcl12 = (
+        p.cxcr4_signal * p.cxcl12_production * (cells.caf_matrix + p.cxcl12_cytokine_caf * cells.caf_cytokine)
+    ) / p.caf_half
     # Blocking CSF-1R makes fibroblasts release granulocyte chemokines (Kumar 2017): (1 - csf1r_signal) feeds CXCL1/8.
     caf_total = cells.caf_matrix + cells.caf_cytokine
     cxcr2_ligand = p.cxcr2_signal * (
-        0.3
+        p.cxcr2_ligand_floor
         + hypoxia
         + hill(il6, 1.0)
         + p.csf1r_escape * jnp.clip(1.0 - p.csf1r_signal, 0.0, 1.0) * hill(caf_total, p.caf_half)
     )
     # Without CXCR2 the niche fills with CCR2+ monocytes: compensation as extra CCL2 drive.
-    ccl2 = p.ccr2_signal * (0.5 + lactate_drive + p.cxcr2_escape * jnp.clip(1.0 - p.cxcr2_signal, 0.0, 1.0))
-    csf1 = p.csf1r_signal * (0.5 + lactate_drive + 0.5 * hypoxia)
-    ccl22 = 0.5 + hypoxia + hill(cells.tam_m2, p.suppressor_half)
+    ccl2 = p.ccr2_signal * (p.ccl2_floor + lactate_drive + p.cxcr2_escape * jnp.clip(1.0 - p.cxcr2_signal, 0.0, 1.0))
+    csf1 = p.csf1r_signal * (p.csf1_floor + lactate_drive + p.csf1_hypoxia * hypoxia)
+    ccl22 = p.ccl22_floor + hypoxia + hill(cells.tam_m2, p.suppressor_half)
     pressure = interstitial_pressure(cells, vegf, p)
     signals = Signals(
         ifng=ifng,
-        type1_ifn=p.type1_ifn,
+        type1_ifn=type1_ifn,
         tgfb=tgfb,
         il6=il6,
         il10=il10,

@@ -30,7 +30,8 @@ def oxygen_mmhg(cells: Cells, perfused: jax.Array, p: Params) -> jax.Array:
     O2 = O2_blood * perfusion / (perfusion + oxygen_consumption * cellularity), supply against demand; a region
     without perfusion has no oxygen. Normal tissue lies near 40 mmHg, tumors near 10 mmHg (biology facts, hypoxia).
     """
-    demand = p.oxygen_consumption * (cells.cancer + 0.3 * cells.persister + 0.5 * cells.tam_m2 + 0.5 * cells.caf_matrix)
+    others = p.oxygen_stroma * (cells.tam_m2 + cells.caf_matrix)
+    demand = p.oxygen_consumption * (cells.cancer + p.persister_metabolism * cells.persister + others)
     return p.oxygen_blood * perfused / (perfused + demand + 1e-6)
 
 
@@ -41,19 +42,20 @@ def hypoxia_fraction(oxygen: jax.Array, p: Params) -> jax.Array:
 
 def glucose_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> jax.Array:
     """Return tissue glucose in mM: blood supply against glycolytic uptake, which hypoxia raises."""
-    uptake = p.glycolysis_rate * (1.0 + hypoxia) * (cells.cancer + 0.3 * cells.tam_m2 + cells.mdsc)
+    uptake = p.glycolysis_rate * (1.0 + hypoxia) * (cells.cancer + p.glucose_tam * cells.tam_m2 + cells.mdsc)
     return p.glucose_blood * perfused / (perfused + p.glucose_uptake * uptake + 1e-6)
 
 
 def lactate_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> jax.Array:
     """Return tissue lactate in mM: blood level plus export by glycolytic cells, washed out by perfusion."""
-    made = p.glycolysis_rate * p.lactate_export * (1.0 + hypoxia) * (cells.cancer + 0.3 * cells.caf_cytokine)
+    made = p.glycolysis_rate * p.lactate_export * (1.0 + hypoxia) * (cells.cancer + p.lactate_caf * cells.caf_cytokine)
     return p.lactate_blood + p.lactate_production * made / (perfused + p.lactate_washout)
 
 
 def arginine_level(cells: Cells, p: Params) -> jax.Array:
-    """Return arginine relative to blood, in (0, 1]: consumed by arginase of myeloid cells."""
-    return 1.0 / (1.0 + p.arginase_activity * (cells.mdsc + 0.2 * cells.tam_m2) / p.arginase_half)
+    """Return arginine relative to blood, in (0, 1]: consumed by arginase of MDSC, neutrophils and macrophages."""
+    consumers = cells.mdsc + p.arginase_tam * cells.tam_m2 + p.arginase_neutrophil * cells.neutrophil
+    return 1.0 / (1.0 + p.arginase_activity * consumers / p.arginase_half)
 
 
 def kynurenine_level(ifng: jax.Array, p: Params) -> jax.Array:

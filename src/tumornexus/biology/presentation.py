@@ -15,10 +15,11 @@ from tumornexus.biology.params import Params, hill
 
 
 class CloneTraits(NamedTuple):
-    """What distinguishes a clone, each in [0, 1], one entry a clone along the last axis.
+    """What distinguishes a clone, each in [0, 1]; broadcasts against the cells.
 
-    mhc1: carries B2M and HLA (0 after B2M loss); ifn: responds to interferon (0 after JAK1/2 loss);
-    car_antigen: carries the CAR target; targeted: depends on the inhibited driver pathway.
+    Host scale: (clone, 1, 1); on a lattice, where each site holds one clone, the shape of the lattice. mhc1: carries
+    B2M and HLA (0 after B2M loss); ifn: responds to interferon (0 after JAK1/2 loss); car_antigen: carries the CAR
+    target; targeted: depends on the inhibited driver pathway.
     """
 
     mhc1: jax.Array
@@ -34,21 +35,26 @@ def antigen_breadth(p: Params) -> jax.Array:
     antigenicity_power. Antigenicity 1 stands for a melanoma of median mutation load; quantity and quality enter as one
     product. A power above one says that a response holds better when several epitopes are seen at once.
     """
-    seen = jnp.maximum(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), 1e-9) ** p.antigenicity_power
-    return seen / (p.antigenicity_half**p.antigenicity_power + seen)
+    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half, p.antigenicity_power)
 
 
 def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
     """Return MHC-I of each clone in [0, 1]: basal without interferon signalling, induced with it, none without B2M."""
-    basal = p.mhc1_basal[..., None]
-    induced = basal + (1.0 - basal) * mhc1[..., None] * clone.ifn
-    return clone.mhc1 * induced
+    return clone.mhc1 * (p.mhc1_basal + (1.0 - p.mhc1_basal) * mhc1 * clone.ifn)
+
+
+def mhc2_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
+    """Return MHC class II of each clone in [0, 1]: p.mhc2_inducible times interferon induction.
+
+    CIITA follows IFN-gamma as MHC-I does but needs no B2M, so a clone without MHC-I can still be seen by CD4 T cells
+    (Johnson 2016: melanomas with HLA-DR respond better to PD-1 blockade).
+    """
+    return p.mhc2_inducible * mhc1 * clone.ifn
 
 
 def recognition(cells: Cells, clone: CloneTraits, p: Params) -> jax.Array:
-    """Return the recognition of each clone by CD8 T cells in [0, 1], shape (..., clone)."""
-    shared = antigen_breadth(p) * p.antigen_processing * (1.0 - cells.silencing)
-    return shared[..., None] * mhc1_of_clone(cells.mhc1, clone, p)
+    """Return the recognition of each clone by CD8 T cells in [0, 1]."""
+    return antigen_breadth(p) * p.antigen_processing * (1.0 - cells.silencing) * mhc1_of_clone(cells.mhc1, clone, p)
 
 
 def mhc1_target(local: Local, p: Params) -> jax.Array:
@@ -57,20 +63,21 @@ def mhc1_target(local: Local, p: Params) -> jax.Array:
     IFN-gamma and type I IFN induce it, hypoxia lowers it (Sethumadhavan 2017), MAPK inhibition raises it (Boni 2010).
     """
     drive = p.ifng_response * local.ifng + local.type1_ifn + p.mapk_mhc1 * p.mapk_inhibition * p.mapk_dependence
-    return hill(drive, 0.5) / (1.0 + p.hypoxia_mhc1_loss * local.hypoxia)
+    return hill(drive, p.mhc1_ifng_half) / (1.0 + p.hypoxia_mhc1_loss * local.hypoxia)
 
 
 def pdl1_target(local: Local, p: Params) -> jax.Array:
     """Return the PD-L1 level that the environment drives towards, in [0, 1]: constitutive plus IFN-gamma-induced."""
-    induced = p.pdl1_induction * hill(p.ifng_response * local.ifng + 0.3 * local.type1_ifn, 1.0)
-    constitutive = p.pdl1_constitutive * (1.0 + 0.3 * local.hypoxia)
-    return 1.0 - (1.0 - jax.numpy.clip(constitutive, 0.0, 0.95)) / (1.0 + induced)
+    drive = p.ifng_response * local.ifng + p.pdl1_type1_share * local.type1_ifn
+    induced = p.pdl1_induction * hill(drive, 1.0)
+    constitutive = p.pdl1_constitutive * (1.0 + p.pdl1_hypoxia * local.hypoxia)
+    return 1.0 - (1.0 - jnp.clip(constitutive, 0.0, 0.95)) / (1.0 + induced)
 
 
-def car_recognition(clone: CloneTraits, p: Params) -> jax.Array:
+def car_recognition(cells: Cells, clone: CloneTraits, p: Params) -> jax.Array:
     """Return recognition of each clone by CAR-T cells in [0, 1]: antigen density with a threshold, no MHC involved.
 
     Hill 2 in density: below a few thousand molecules a cell activation collapses (Walker 2017, Majzner 2020).
+    Trogocytosis has left the fraction `car_antigen` of it (Hamieh 2019).
     """
-    density = p.car_antigen_density[..., None] * clone.car_antigen
-    return hill(density, p.car_density_half[..., None], 2.0)
+    return hill(p.car_antigen_density * cells.car_antigen * clone.car_antigen, p.car_density_half, 2.0)

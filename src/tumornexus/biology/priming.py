@@ -24,17 +24,17 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
 
     recruit = dc_recruitment * CCL4 term (Spranger 2015; NK-derived XCL1/CCL5, Bottcher 2018);
     emigrate = maturation driven by dying cells (antigen, danger), type I IFN, CD40 (costimulation) and
-    microbial signals,
-    restrained by IL-6, VEGF and IL-10 (Essa 2026, sections 3.2.1 and 4.1.1).
+    microbial signals, restrained by IL-6, VEGF and IL-10 (Essa 2026, sections 3.2.1 and 4.1.1).
     """
     danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
-    restraint = 1.0 + p.dc_suppression * (0.5 * local.il6 + 0.5 * local.vegf + local.il10)
+    restraint = 1.0 + p.dc_suppression * (p.dc_il6_share * local.il6 + p.dc_vegf_share * local.vegf + local.il10)
     # CSF-1R signalling also sustains part of the dendritic cells.
-    sustain = 0.7 + 0.3 * p.csf1r_signal
-    recruit = p.dc_recruitment * hill(local.ccl4, p.ccl4_half) * (0.5 + hill(local.nk, p.nk_half)) * sustain
+    sustain = 1.0 - p.dc_csf1_share * (1.0 - p.csf1r_signal)
+    recruit = p.dc_recruitment * hill(local.ccl4, p.ccl4_half) * (p.dc_nk_floor + hill(local.nk, p.nk_half)) * sustain
+    gut = p.microbiome_priming * (p.microbiome_floor + microbiome)
     return DendriticRates(
         recruit=recruit,
-        emigrate=p.dc_maturation * danger * p.costimulation * p.microbiome_priming * (0.3 + microbiome) / restraint,
+        emigrate=p.dc_maturation * danger * p.costimulation * gut / restraint,
         die=p.dc_death,
     )
 
@@ -46,7 +46,7 @@ def activation(dendritic_node: jax.Array, treg: jax.Array, helper: jax.Array, p:
     competes for B7 (van der Merwe 1997). MEK inhibition impairs priming while present (Dushyanthen 2017).
     """
     braked = p.costimulation / (1.0 + p.ctla4_brake * (1.0 + treg))
-    helped = 0.5 + hill(helper, 1.0)
+    helped = p.helper_floor + hill(helper, p.helper_half)
     harmed = 1.0 - p.mapk_tcell_harm * p.mapk_inhibition
     dose = hill(dendritic_node, p.dc_node_half)
     return p.priming_rate * antigen_breadth(p) * dose * braked * helped * p.tcell_fitness * harmed

@@ -26,19 +26,20 @@ def rates(local: Local, p: Params) -> StromaRates:
     """Return the rates of fibroblasts and matrix.
 
     TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
-    into
-    the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
+    into the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
     (mechanosignalling), so blockade acts slowly and in part.
     """
     tumor = local.cancer + local.persister
-    stiff = hill(local.matrix, p.matrix_half)
+    stiff = p.stiffness_feedback * hill(local.matrix, p.matrix_half)
     drive = p.caf_activation * tumor
+    growth_factor = hill(local.tgfb, p.tgfb_half)
+    inflammatory = hill(local.il6, 1.0)
     return StromaRates(
-        recruit_matrix=drive * (0.2 + hill(local.tgfb, 0.5) + 0.5 * stiff),
-        recruit_cytokine=drive * (0.3 + hill(local.il6, 1.0)) * p.caf_cytokine_output,
+        recruit_matrix=drive * (p.caf_matrix_floor + growth_factor + stiff),
+        recruit_cytokine=drive * (p.caf_cytokine_floor + inflammatory) * p.caf_cytokine_output,
         caf_die=p.caf_death + p.caf_depletion,
-        matrix_to_cytokine=p.caf_switch * hill(local.il6, 1.0),
-        cytokine_to_matrix=p.caf_switch * hill(local.tgfb, 0.5),
-        deposit=p.matrix_deposition * local.caf_matrix / p.caf_half * (0.3 + hill(local.tgfb, 0.5) + 0.5 * stiff),
-        degrade=p.matrix_degradation * (1.0 + 0.2 * hill(local.tam_m1, p.suppressor_half)),
+        matrix_to_cytokine=p.caf_switch * inflammatory,
+        cytokine_to_matrix=p.caf_switch * growth_factor,
+        deposit=p.matrix_deposition * local.caf_matrix / p.caf_half * (p.deposition_floor + growth_factor + stiff),
+        degrade=p.matrix_degradation * (1.0 + p.m1_proteolysis * hill(local.tam_m1, p.suppressor_half)),
     )

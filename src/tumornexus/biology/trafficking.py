@@ -19,12 +19,12 @@ def entry_factor(local: Local, p: Params) -> jax.Array:
     factor = perfusion term * CXCL9/10 term * anergy of VEGF-exposed endothelium * matrix and CXCL12 retention.
     Sources: Motz 2014 and Schmittnaegel 2017 (VEGF endothelial barrier), Dangaj 2019 (CXCL9/CCL5).
     """
-    retained = 1.0 / (1.0 + p.matrix_exclusion * (0.4 * local.matrix + hill(local.cxcl12, 1.0)))
+    retained = 1.0 / (1.0 + p.matrix_exclusion * (p.entry_matrix_share * local.matrix + hill(local.cxcl12, 1.0)))
     return hill(local.perfusion, p.access_half) * hill(local.cxcl9_10, 1.0) * endothelium(local, p) * retained
 
 
 def car_t_entry_factor(local: Local, p: Params) -> jax.Array:
     """Return the same factor for CAR-T cells, which respond less to CXCL9/10 and meet the same vessels and matrix."""
-    basal = p.cart_trafficking * (0.3 + 0.7 * hill(local.cxcl9_10, 1.0))
+    guided = p.cart_unguided_entry + (1.0 - p.cart_unguided_entry) * hill(local.cxcl9_10, 1.0)
     retained = 1.0 / (1.0 + p.matrix_exclusion * local.matrix)
-    return hill(local.perfusion, p.access_half) * basal * endothelium(local, p) * retained
+    return p.cart_trafficking * guided * hill(local.perfusion, p.access_half) * endothelium(local, p) * retained

@@ -23,11 +23,12 @@ def rates(local: Local, p: Params) -> VesselRates:
     Sprouting follows VEGF and a VEGF-independent route (FGF, ANG2) that hypoxia opens and that limits anti-VEGF therapy
     (Casanovas 2005); vessels saturate at the normal density. Without VEGF immature vessels regress, so blockade first
     opens the endothelium (lower VEGF, see trafficking) and lowers pressure, then prunes: a normalization window
-    (Jain 2005, Huang 2012).
+    (Jain 2005, Huang 2012). Irradiation kills endothelium (radiation_vessel_loss per unit of radiation kill).
     """
     escape = p.vegf_escape * local.hypoxia
-    sprout = p.angiogenesis_rate * (0.2 + 0.5 * hill(local.vegf, 1.0) + escape)
+    sprout = p.angiogenesis_rate * (p.angiogenesis_floor + p.angiogenesis_vegf * hill(local.vegf, 1.0) + escape)
+    immature = p.vessel_vegf_dependence / (1.0 + p.vessel_vegf_rescue * local.vegf)
     return VesselRates(
         sprout=sprout / (1.0 + local.vessels),
-        regress=p.vessel_regression * (1.0 + 0.5 / (1.0 + 2.0 * local.vegf)),
+        regress=p.vessel_regression * (1.0 + immature) + p.radiation_vessel_loss * p.radiation_kill,
     )

@@ -250,6 +250,7 @@ def rank_combinations(
     treatments = [prepare(c.regimen, knowledge) for c in candidates]
     data = simulate(twin, [*treatments, untreated(knowledge)], progress=progress)
     volume, days = data["tumor_volume"].values, data["time"].values
+    lesions = data["lesion_volume"].values
     weights, n_eff = twin.weights, twin.n_effective
     backbone = next((i for i, c in enumerate(candidates) if is_backbone(c, twin.tumor, knowledge)), 0)
     log_end = np.log(np.maximum(np.nan_to_num(volume[:, :, -1], nan=np.inf), 0.01))
@@ -257,7 +258,7 @@ def rank_combinations(
     rows = []
     for i, candidate in enumerate(candidates):
         drugs = candidate.regimen.drugs
-        result = recist(volume[i], days)
+        result = recist(lesions[i], days)
         response = float(np.sum(weights[result.objective]))
         durable = float(np.sum(weights[~result.progressed]))
         tier = tier_of(drugs, twin.tumor, knowledge)

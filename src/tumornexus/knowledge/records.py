@@ -215,33 +215,74 @@ class Therapy(Record):
 
 
 class PK(Sourced):
-    """Pharmacokinetics as linear compartments: first-order absorption, one or two compartments.
+    """Pharmacokinetics of the typical patient. Volumes L, clearances L/day, amounts in the drug's dose unit.
 
-    Volumes in L, clearances in L/day, `ka_per_day` absorption (oral), `bioavailability` in (0, 1]. Agents without a
-    concentration (radiation, microbiota transfer, vaccines, virus) use `effect_half_life_day`: each administered unit
-    decays with that half-life and `ec50` is in dose units.
+    Amounts: gut or depot D, central A1 = V1 C1, peripheral A2 = V2 C2, deep A3 = V3 C3; t days since the first dose.
+
+        CL(t)  = clearance * exp(clearance_log_change * t^h / (clearance_t50_day^h + t^h)),  h = clearance_hill
+        dA1/dt = input - CL C1 - vmax_per_day C1 / (km_per_l + C1) - q (C1 - C2) - deep
+        dA2/dt = q (C1 - C2)
+        dA3/dt = deep = deep_vmax_per_day (C1 / (deep_km_per_l + C1) - C3 / (deep_km_per_l + C3)),  V3 = deep_v
+        input  = ka_per_day D,  dD/dt = bioavailability * dose(t) - ka_per_day D;  without ka the dose itself
+
+    A dose starts `lag_day` after it is taken and lasts `input_day` (infusion, or release into the gut), 0 at once.
+    Apparent values of an oral drug (CL/F, V/F) have bioavailability 1.
+    `model`: ``one_compartment`` and ``two_compartment`` act by concentration. ``effect`` acts by amount: each unit
+    given decays with `effect_half_life_day` and `ec50` is in dose units (radiation, microbiota transfer, vaccines,
+    virus, and cytotoxic drugs whose damage outlasts them); its plasma values, if any, serve the plasma curve alone,
+    as does the deep compartment.
     """
 
     model: Literal["one_compartment", "two_compartment", "effect"]
     clearance: float | None = Field(default=None, gt=0.0)
+    clearance_log_change: float | None = None  # ln of final over initial clearance
+    clearance_t50_day: float | None = Field(default=None, gt=0.0)
+    clearance_hill: float | None = Field(default=None, gt=0.0)
     v_central: float | None = Field(default=None, gt=0.0)
     v_peripheral: float | None = Field(default=None, gt=0.0)
     q: float | None = Field(default=None, gt=0.0)
+    vmax_per_day: float | None = Field(default=None, gt=0.0)  # dose units/day, beside the linear clearance
+    km_per_l: float | None = Field(default=None, gt=0.0)  # dose units/L
+    deep_v: float | None = Field(default=None, gt=0.0)
+    deep_vmax_per_day: float | None = Field(default=None, gt=0.0)
+    deep_km_per_l: float | None = Field(default=None, gt=0.0)
     ka_per_day: float | None = Field(default=None, gt=0.0)
+    lag_day: float = Field(default=0.0, ge=0.0, lt=1.0)
+    input_day: float = Field(default=0.0, ge=0.0, lt=1.0)
     bioavailability: float = Field(default=1.0, gt=0.0, le=1.0)
     effect_half_life_day: float | None = Field(default=None, gt=0.0)
     cv_clearance: float | None = Field(default=None, ge=0.0)  # between-patient CV as a fraction
 
     @model_validator(mode="after")
     def _complete(self) -> PK:
+        groups = (
+            ("clearance_log_change", "clearance_t50_day", "clearance_hill"),
+            ("vmax_per_day", "km_per_l"),
+            ("v_peripheral", "q"),
+            ("deep_v", "deep_vmax_per_day", "deep_km_per_l"),
+        )
+        plasma = ("clearance", "v_central", "ka_per_day", *(f for group in groups for f in group))
         need = {
-            "one_compartment": ("clearance", "v_central"),
-            "two_compartment": ("clearance", "v_central", "v_peripheral", "q"),
+            "one_compartment": ("v_central",),
+            "two_compartment": ("v_central", "v_peripheral", "q"),
             "effect": ("effect_half_life_day",),
         }[self.model]
         missing = [f for f in need if getattr(self, f) is None]
+        if any(getattr(self, f) is not None for f in plasma) or self.model != "effect":
+            missing += ["v_central"] if self.v_central is None and "v_central" not in missing else []
+            missing += ["clearance (or vmax_per_day)"] if self.clearance is None and self.vmax_per_day is None else []
         if missing:
             raise ValueError(f"pk model '{self.model}' needs {', '.join(missing)}")
+        for group in groups:
+            given = [f for f in group if getattr(self, f) is not None]
+            if given and len(given) < len(group):
+                raise ValueError(f"pk needs {', '.join(group)} together, got only {', '.join(given)}")
+        if self.clearance_log_change is not None and self.clearance is None:
+            raise ValueError("pk clearance_log_change needs clearance")
+        if self.model == "one_compartment" and self.q is not None:
+            raise ValueError("pk model 'one_compartment' has no q and v_peripheral; use 'two_compartment'")
+        if self.model != "effect" and self.deep_v is not None:
+            raise ValueError(f"pk model '{self.model}' has no deep compartment; it serves plasma curves of 'effect'")
         return self
 
 

@@ -5,14 +5,16 @@ Grammar: phases joined by `` then ``, each a list of components joined by `` + `
     DRUG DOSE SCHEDULE [loading DOSE] [xN] [from dK]
 
 * DOSE: ``240 mg``, ``3 mg/kg``, ``75 mg/m2``, ``AUC5`` (Calvert: mg = AUC x (GFR + 25)), ``8 Gy``, ``1e8 cells``,
-  ``1 transfer``.
+  ``1 transfer``. The dose is that of one administration.
 * SCHEDULE: ``once``, ``qd``, ``bid``, ``tid``, ``q3d``, ``q2w``, days of a cycle ``d1,8 q3w`` or ``d1-5 q4w``, and
   days on of days in all ``21/28`` (optionally ``bid 14/21``).
 * ``xN``: N repeats (of the interval, the cycle, or the day); without it the component goes on until the next phase
   names the same drug, or for ever. ``loading`` sets the first dose; ``from d15`` starts on day 15 of the phase.
 
 A phase after ``then`` starts one interval after the last dose of the longest limited component before it; after
-``once`` the interval is that of the same drug in the next phase (a loading dose), or else one day. Examples:
+``once`` the interval is that of the same drug in the next phase (a loading dose), or else one day. Typeset signs are
+read as their plain ones: minus and dashes as ``-``, the micro sign as ``u``, superscript two as ``2``, ``×`` as ``x``.
+Examples:
 ``ipilimumab 3 mg/kg q3w x4 + nivolumab 1 mg/kg q3w x4 then nivolumab 240 mg q2w``;
 ``carboplatin AUC5 q3w x4 + pemetrexed 500 mg/m2 q3w``; ``dabrafenib 150 mg bid + trametinib 2 mg qd``.
 """
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,23 +37,35 @@ if TYPE_CHECKING:
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _UNITS: dict[str, tuple[str, str]] = {
     # spelling (lower case): normalized unit, family
-    "mg": ("mg", "mass"), "g": ("g", "mass"), "ug": ("ug", "mass"), "µg": ("ug", "mass"), "mcg": ("ug", "mass"),
+    "mg": ("mg", "mass"), "g": ("g", "mass"), "ug": ("ug", "mass"), "mcg": ("ug", "mass"), "g/m2": ("g/m2", "mass"),
     "mg/kg": ("mg/kg", "mass"), "ug/kg": ("ug/kg", "mass"), "mcg/kg": ("ug/kg", "mass"),
-    "mg/m2": ("mg/m2", "mass"), "mg/m^2": ("mg/m2", "mass"), "mg/m²": ("mg/m2", "mass"), "ug/m2": ("ug/m2", "mass"),
+    "mg/m2": ("mg/m2", "mass"), "mg/m^2": ("mg/m2", "mass"), "ug/m2": ("ug/m2", "mass"),
     "gy": ("Gy", "Gy"), "cells": ("cells", "cells"), "cells/kg": ("cells/kg", "cells"),
     "transfer": ("transfer", "transfer"), "transfers": ("transfer", "transfer"), "pfu": ("PFU", "PFU"),
 }  # fmt: skip
 _FAMILY = {"mg": "mass", "ug": "mass", "Gy": "Gy", "cells": "cells", "transfer": "transfer", "PFU": "PFU"}
 _TO_MG = {"mg": 1.0, "g": 1e3, "ug": 1e-3}
 _DOSE = re.compile(
-    rf"(?P<auc>AUC\s*(?P<auc_value>{_NUMBER}))(?=\s|$)|(?P<value>{_NUMBER})\s*(?P<unit>[A-Za-zµ][A-Za-zµ0-9/^²]*|(?=\s|$))",
+    rf"(?P<auc>AUC\s*(?P<auc_value>{_NUMBER}))(?=\s|$)|(?P<value>{_NUMBER})\s*(?P<unit>[A-Za-z][A-Za-z0-9/^]*|(?=\s|$))",
     re.IGNORECASE,
 )
 _COMPONENT = re.compile(rf"^(?P<drug>[A-Za-z][^+]*?)\s+(?P<rest>(?:AUC\s*)?{_NUMBER}.*)$", re.IGNORECASE | re.DOTALL)
 _SCHEDULE_WORDS = "once, qd, bid, tid, q3d, q2w, q3w, 'd1,8 q3w', 21/28"
 _DOSE_WORDS = "240 mg, 3 mg/kg, 75 mg/m2, AUC5, 8 Gy, 1e8 cells, 1 transfer"
 _PER_DAY = {"qd": 1, "bid": 2, "tid": 3}
+# Signs that word processors and papers put in place of those on a keyboard: hyphens, en dash, minus, micro, mu,
+# superscript two, times. Left alone, a typeset minus would not be read as a sign, nor d1 dash 5 as a range.
+_TYPESET = str.maketrans(
+    {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"), "\u00b5": "u", "\u03bc": "u", "\u00b2": "2", "\u00d7": "x"}
+)
+_NOT_FINITE = re.compile(r"(?:AUC\s*)?[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
 MAX_OVER_USUAL = 10.0
+# Assumed limits, far beyond any treatment: they keep day numbers within integers and a slip of the keyboard from asking
+# for a table of a billion days.
+MAX_DAYS = 36525  # a century
+MAX_CYCLE_DAYS = 366
+MAX_CHARACTERS = 2000
+MAX_NAME_WORDS = 8  # the longest name in the catalogue has 6 words
 
 
 def _format(value: float) -> str:
@@ -205,7 +220,7 @@ def _read_dose(text: str, component: str) -> tuple[Dose, str]:
     """Read a dose at the start of `text`; return it and what follows."""
     match = _DOSE.match(text)
     if not match:
-        raise RegimenError("cannot read the dose", field=component, value=text, valid=_DOSE_WORDS)
+        raise _unreadable_dose(text, component, _DOSE_WORDS)
     if match.group("auc"):
         value, unit = float(match.group("auc_value")), "AUC"
     else:
@@ -221,6 +236,17 @@ def _read_dose(text: str, component: str) -> tuple[Dose, str]:
         raise RegimenError("a dose must be a positive number", field=component, value=match.group(0).strip(),
                            valid=_DOSE_WORDS)  # fmt: skip
     return Dose(value, unit), text[match.end() :].strip()
+
+
+def _unreadable_dose(text: str, component: str, valid: str) -> RegimenError:
+    problem = "a dose must be a positive number" if _NOT_FINITE.match(text) else "cannot read the dose"
+    return RegimenError(problem, field=component, value=text, valid=valid)
+
+
+def _count(digits: str) -> int:
+    """Read a whole number; one beyond every limit is not read in full, since Python refuses 5000 digits."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) < 10 else 10**9
 
 
 def _is_schedule_word(word: str) -> bool:
@@ -241,12 +267,12 @@ def _read_schedule(text: str, component: str) -> tuple[Schedule, str]:
         return Schedule((1,), 0, 1, "once"), " ".join(words[1:])
     per_day = _PER_DAY.get(first, 0)
     on_off = words[1] if per_day and len(words) > 1 else first
-    match = re.fullmatch(r"(\d+)/(\d+)", on_off)
+    match = re.fullmatch(r"(-?\d+)/(-?\d+)", on_off)
     if match:
-        on, period = int(match.group(1)), int(match.group(2))
-        if not 1 <= on <= period:
+        on, period = _count(match.group(1)), _count(match.group(2))
+        if not 1 <= on <= period <= MAX_CYCLE_DAYS:
             raise RegimenError("days on must lie between 1 and the days in all", field=component, value=on_off,
-                               valid="21/28 (21 days on of 28)")  # fmt: skip
+                               valid=f"21/28 (21 days on of 28), at most {MAX_CYCLE_DAYS} in all")  # fmt: skip
         prefix = f"{first} " if per_day > 1 else ""
         rest = words[2:] if per_day else words[1:]
         return Schedule(tuple(range(1, on + 1)), period, max(per_day, 1), f"{prefix}{on}/{period}"), " ".join(rest)
@@ -255,7 +281,7 @@ def _read_schedule(text: str, component: str) -> tuple[Schedule, str]:
     days: tuple[int, ...] = (1,)
     prefix = ""
     consumed = 1
-    if re.match(r"d\d", first):
+    if re.match(r"d-?\d", first):
         # "d1, 8 q3w" is accepted as "d1,8 q3w": join words until the cycle length appears.
         joined = first
         while consumed < len(words) and not words[consumed].lower().startswith("q"):
@@ -268,13 +294,14 @@ def _read_schedule(text: str, component: str) -> tuple[Schedule, str]:
         prefix = "d" + ",".join(str(d) for d in days) + " "
         first = words[consumed].lower()
         consumed += 1
-    match = re.fullmatch(r"q(\d*)([dw])", first)
+    match = re.fullmatch(r"q(-?\d+|)([dw])", first)
     if not match:
         raise _unknown_schedule(component, text)
-    number = int(match.group(1) or 1)
+    number = _count(match.group(1) or "1")
     period = number * (7 if match.group(2) == "w" else 1)
-    if period == 0:
-        raise RegimenError("an interval must be at least one day", field=component, value=first, valid=_SCHEDULE_WORDS)
+    if not 1 <= period <= MAX_CYCLE_DAYS:
+        raise RegimenError("an interval must be at least one day and at most a year", field=component, value=first,
+                           valid=_SCHEDULE_WORDS)  # fmt: skip
     if days[-1] > period:
         raise RegimenError(f"day {days[-1]} lies outside a cycle of {period} days", field=component, value=text,
                            valid=f"days 1 to {period}")  # fmt: skip
@@ -287,13 +314,14 @@ def _read_schedule(text: str, component: str) -> tuple[Schedule, str]:
 def _cycle_days(text: str, component: str) -> tuple[int, ...]:
     found: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"d?(\d+)(?:-d?(\d+))?", part)
+        match = re.fullmatch(r"d?(-?\d+)(?:-d?(\d+))?", part)
         if not match:
             raise _unknown_schedule(component, "d" + text)
-        low = int(match.group(1))
-        high = int(match.group(2) or low)
-        if not 1 <= low <= high <= 366:
-            raise RegimenError("days of a cycle count from 1 upward", field=component, value=part, valid="d1,8 or d1-5")
+        low = _count(match.group(1))
+        high = _count(match.group(2) or match.group(1))
+        if not 1 <= low <= high <= MAX_CYCLE_DAYS:
+            raise RegimenError(f"days of a cycle count from 1 upward, to at most {MAX_CYCLE_DAYS}", field=component,
+                               value=part, valid="d1,8 or d1-5")  # fmt: skip
         found.update(range(low, high + 1))
     return tuple(sorted(found))
 
@@ -348,45 +376,59 @@ def _read_component(text: str, knowledge: Knowledge, weight_kg: float, bsa_m2: f
         seen.add(option)
         if option == "x":
             count = re.fullmatch(r"(?i)x(\d+)", word)
-            repeats = int(count.group(1)) if count else 0
+            repeats = _count(count.group(1)) if count else 0
             if repeats < 1 or (schedule.period == 0 and repeats != 1):
-                raise RegimenError("the number of repeats must be at least 1 (and 'once' does not repeat)", field=text,
-                                   value=word, valid="x4")  # fmt: skip
+                raise RegimenError("the number of repeats must be a whole number of at least 1 (and 'once' does not "
+                                   "repeat)", field=text, value=word, valid="x4")  # fmt: skip
+            if repeats * schedule.period > MAX_DAYS:
+                raise RegimenError("the repeats last more than a century", field=text, value=word,
+                                   valid=f"at most x{MAX_DAYS // schedule.period}")  # fmt: skip
             rest = after
         elif option == "from":
             day_word, _, rest = after.partition(" ")
             day = re.fullmatch(r"(?i)d?(\d+)", day_word)
-            if not day or int(day.group(1)) < 1:
-                raise RegimenError("'from' needs a day, counted from 1", field=text, value=day_word, valid="from d15")
-            offset = int(day.group(1)) - 1
+            if not day or not 1 <= _count(day.group(1)) <= MAX_DAYS:
+                raise RegimenError("'from' needs a day, counted from 1 and within a century", field=text,
+                                   value=day_word, valid="from d15")  # fmt: skip
+            offset = _count(day.group(1)) - 1
         else:
             loading, rest = _read_dose(after, text)
             loading_amount = _amount(loading, drug, text, *limits)
     if schedule.period == 0:
         repeats = 1
+    if loading is not None and repeats == 1 and len(schedule.days) == 1:
+        raise RegimenError("a loading dose takes the place of the first of several doses, and there is only one",
+                           field=text, value=f"loading {loading}", valid=f"{drug.id} {loading} once")  # fmt: skip
     return Component(drug.id, dose, amount, schedule, repeats, offset, loading, loading_amount)
 
 
 def _drug_and_rest(text: str, knowledge: Knowledge) -> tuple[Drug, str]:
     """Split off the drug's name; names may hold spaces and digits (``interferon alfa 2b``): longest first."""
     words = text.split(" ")
-    for n in range(len(words) - 1, 0, -1):
+    longest = min(len(words), MAX_NAME_WORDS)
+    for n in range(min(longest, len(words) - 1), 0, -1):
         tail = " ".join(words[n:])
         if _DOSE.match(tail):
-            try:
-                return knowledge.drug(" ".join(words[:n])), tail
-            except InputError:
-                continue
-    match = _COMPONENT.match(text)
-    name = match.group("drug") if match else text
-    if not match:
-        # Perhaps the drug is known and the dose is missing; show the usual one. "nivolumab q2w" lands here.
-        for n in range(len(words), 0, -1):
             try:
                 drug = knowledge.drug(" ".join(words[:n]))
             except InputError:
                 continue
-            raise RegimenError("dose is missing", field=text, value=" ".join(words[n:]) or None, valid=drug.usual)
+            if not any(c.isalnum() for c in words[n - 1]):
+                # Look-up ignores signs, so the minus of "nivolumab - 240 mg" would be lost as part of the name.
+                raise _unreadable_dose(" ".join(words[n - 1 :]), text, drug.usual)
+            return drug, tail
+    match = _COMPONENT.match(text)
+    name = match.group("drug") if match else text
+    if not match:
+        # Perhaps the drug is known and the dose is missing; show the usual one. "nivolumab q2w" lands here.
+        for n in range(longest, 0, -1):
+            try:
+                drug = knowledge.drug(" ".join(words[:n]))
+            except InputError:
+                continue
+            if n == len(words) or _is_schedule_word(words[n]):
+                raise RegimenError("dose is missing", field=text, value=" ".join(words[n:]) or None, valid=drug.usual)
+            raise _unreadable_dose(" ".join(words[n:]), text, drug.usual)
         name = words[0]
     try:
         drug = knowledge.drug(name)
@@ -423,23 +465,33 @@ def parse_regimen(
 
     Raises:
         RegimenError: unknown drug (with near misses), dose without unit or with one that does not fit, dose above ten
-            times the usual maximum, unknown schedule, empty text.
+            times the usual maximum, unknown schedule, a component that is never given, empty or overlong text.
     """
-    for name, value in (("weight_kg", weight_kg), ("bsa_m2", bsa_m2), ("gfr_ml_min", gfr_ml_min)):
-        if not (np.isfinite(value) and value > 0.0):
-            raise RegimenError("must be a positive number", field=name, value=value)
+    # Assumed limits above any patient; they catch grams and square centimeters.
+    for name, value, most in (("weight_kg", weight_kg, 1000), ("bsa_m2", bsa_m2, 10), ("gfr_ml_min", gfr_ml_min, 1000)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most:
+            raise RegimenError("must be a positive number that a patient can have", field=name, value=value,
+                               valid=f"above 0, at most {most}")  # fmt: skip
+    if not isinstance(text, str):
+        raise RegimenError("a regimen is text", field="regimen", value=type(text).__name__,
+                           valid="'nivolumab 240 mg q2w'")  # fmt: skip
+    _refuse_overlong(text)
+    text = text.translate(_TYPESET)
     if not text.strip():
         raise RegimenError("the regimen is empty", field="regimen", value=text, valid="'nivolumab 240 mg q2w'")
     parsed: list[list[Component]] = []
     for phase_text in re.split(r"(?i)(?:^|\s+)then(?:\s+|$)", text.strip()):
-        # "1e+8 cells" holds a plus that joins nothing, hence the look-behind.
-        parts = re.split(r"\s*(?<!\d[eE])\+\s*", phase_text.strip())
+        # "1e+8 cells" and "1.e+8 cells" hold a plus that joins nothing, hence the look-behind.
+        parts = re.split(r"\s*(?<![\d.][eE])\+\s*", phase_text.strip())
         if not all(part.strip() for part in parts):
-            raise RegimenError("a component is empty", field="regimen", value=text, valid="DRUG DOSE SCHEDULE + ...")
+            raise RegimenError(
+                "a component is empty", field="regimen", value=text, valid="DRUG DOSE SCHEDULE + DRUG DOSE SCHEDULE"
+            )
         phase = [_read_component(part, knowledge, weight_kg, bsa_m2, gfr_ml_min) for part in parts]
         if len({c.drug for c in phase}) < len(phase):
             twice = next(c.drug for i, c in enumerate(phase) if c.drug in {d.drug for d in phase[:i]})
-            raise RegimenError("a drug appears twice in one phase", field="regimen", value=twice,
+            both = " + ".join(str(c) for c in phase if c.drug == twice)
+            raise RegimenError(f"{twice} appears twice in one phase", field="regimen", value=both,
                                valid="one component a drug; sequence them with 'then'")  # fmt: skip
         parsed.append(phase)
 
@@ -454,9 +506,21 @@ def parse_regimen(
         # A drug named again in a later phase changes over to it; otherwise an unlimited one would be given twice.
         later = [{c.drug: c.start for c in phase_} for phase_ in timed[i + 1 :]]
         phases.append(tuple(_with(c, stop=next((p[c.drug] for p in later if c.drug in p), None)) for c in phase))
+        for c in phases[-1]:
+            if c.stop is not None and not c.days(c.stop).size:
+                raise RegimenError(f"never given: a later phase starts {c.drug} again on day {c.stop + 1}",
+                                   field="regimen", value=str(c),
+                                   valid=f"a first dose before day {c.stop + 1}, or a longer phase")  # fmt: skip
     drugs = tuple(dict.fromkeys(c.drug for phase in phases for c in phase))
     normalized = " then ".join(" + ".join(str(c) for c in phase) for phase in phases)
+    _refuse_overlong(normalized)  # "d1-366" lists its days here; what is given out must read back
     return Regimen(normalized, drugs, tuple(phases))
+
+
+def _refuse_overlong(text: str) -> None:
+    if len(text) > MAX_CHARACTERS:
+        raise RegimenError("the regimen is too long", field="regimen", value=f"{text[:40]}...",
+                           valid=f"at most {MAX_CHARACTERS} characters, days listed one by one")  # fmt: skip
 
 
 def _with(component: Component, **changes: int | None) -> Component:

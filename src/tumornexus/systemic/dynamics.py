@@ -1,12 +1,13 @@
 """The right-hand side: rate laws of `biology` on compartment averages, as production and per-capita loss.
 
 Every state obeys dx/dt = gain - loss * x with gain >= 0; `loss` may be negative (net growth). The integrator uses this
-form to keep positive states positive at any step.
+form to keep positive states positive at any step. Two sets of parameters enter, because a drug acts by its
+concentration where it is: `p` as each lesion sees them, `h` as node, blood and gut do.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from tumornexus.biology import (
     cart,
     checkpoints,
+    dissemination,
     growth,
     host,
     killing,
@@ -26,54 +28,81 @@ from tumornexus.biology import (
     stroma,
     trafficking,
     vasculature,
+    virus,
 )  # fmt: skip
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
-from tumornexus.systemic.state import State, clone_traits, densities, total_cells
+from tumornexus.systemic.state import OCCULT, State, clone_traits, densities, total_cells
+
+# Seams where a law of one folder is called: what `benchmarks/systemic.py` counts as the model's laws.
+LAWS = (
+    cart.rates, cart.trogocytosis, checkpoints.alt_checkpoint_target, checkpoints.brake, checkpoints.rates,
+    dissemination.establishment, dissemination.niche_target, dissemination.node_suppression, dissemination.seeding_rate,
+    dissemination.vesicles, growth.rates, host.bacteria, host.rates, killing.car_t_rate, killing.cd4_rate,
+    killing.cd8_rate, killing.function, killing.gamma_delta_rate, killing.infiltrate_access, killing.macrophage_rate,
+    killing.nk_rate, killing.suppression, lymphoid.rates, mediators.quasi_steady, metabolism.adenosine_level,
+    metabolism.arginine_level, metabolism.glucose_mm, metabolism.hypoxia_fraction, metabolism.kynurenine_level,
+    metabolism.lactate_mm, metabolism.oxygen_mmhg, metabolism.perfusion, metabolism.tcell_fitness, myeloid.rates,
+    presentation.antigen_breadth, presentation.car_recognition, presentation.mhc1_of_clone, presentation.mhc1_target,
+    presentation.mhc2_of_clone, presentation.pdl1_target, presentation.recognition, priming.activation, priming.burst,
+    priming.dendritic, stroma.rates, trafficking.car_t_entry_factor, trafficking.entry_factor, vasculature.rates,
+    virus.rates,
+)  # fmt: skip
 
 
 class Flux(NamedTuple):
-    """Production (units per day) and per-capita loss (per day) of every state."""
+    """Production (units per day) and per-capita loss (per day) of every state; `divide`: the divisions per cancer cell
+    and day that the net loss of cancer cells contains, which chance in small clones needs apart."""
 
-    gain: State
-    loss: State
+    gain: Any
+    loss: Any
+    divide: jax.Array
 
 
 class Situation(NamedTuple):
     """What the laws see at one moment, shared by the right-hand side and the observables."""
 
     local: Local
-    recognized: jax.Array  # (clone,)
-    recognized_mean: jax.Array
-    volume_ml: jax.Array
+    recognized: jax.Array  # (clone, lesion, batch)
+    recognized_mean: jax.Array  # (lesion, batch)
+    volume_ml: jax.Array  # (lesion, batch)
     total: jax.Array
     access: jax.Array  # closure: fraction of T cells that reach cancer nests
-    immune_kill: jax.Array  # (clone,) per cancer cell and day
-    car_kill: jax.Array  # (clone,)
+    immune_kill: jax.Array  # (clone, lesion, batch) per cancer cell and day
+    car_kill: jax.Array
     growth: growth.GrowthRates
-    entry: jax.Array  # fraction of circulating T cells that enter per day
-    primed_per_day: jax.Array  # Mcell of daughters per day
+    virus: virus.VirusRates
+    supply: jax.Array  # share of the circulation that a lesion drains: rises with its volume, below 1 in sum
+    entry: jax.Array  # fraction of circulating CD8 T cells that enter each lesion per day
+    vesicles: jax.Array  # (batch,)
+    primed_per_day: jax.Array  # (batch,) Mcell of daughters per day
 
 
-def situation(state: State, p: Params) -> Situation:
+def situation(state: State, p: Params, h: Params) -> Situation:
     """Return the local environment and the rates that several equations share."""
     clones = clone_traits()
     cells = densities(state)
     recognized = presentation.recognition(cells, clones, p)
-    share = state.cancer / jnp.maximum(jnp.sum(state.cancer), 1e-12)
-    recognized_mean = jnp.sum(recognized * share)
+    share = state.cancer / jnp.maximum(jnp.sum(state.cancer, 0), 1e-12)
+    recognized_mean = jnp.sum(recognized * share, 0)
     local = mediators.quasi_steady(cells, recognized_mean, p)
     total = total_cells(state)
     volume = total / p.site_density
     access = killing.infiltrate_access(local, p)
     mhc1 = presentation.mhc1_of_clone(cells.mhc1, clones, p)
-    car_seen = presentation.car_recognition(clones, p)
-    car_kill = killing.car_t_rate(local, car_seen, p) * access
+    mhc2 = presentation.mhc2_of_clone(cells.mhc1, clones, p)
+    car_kill = killing.car_t_rate(local, presentation.car_recognition(cells, clones, p), p) * access
     immune_kill = (
-        killing.cd8_rate(local, recognized, p) * access
-        + killing.nk_rate(local, mhc1, p) * access
-        + killing.macrophage_rate(local, p)
-    )
+        killing.cd8_rate(local, recognized, p)
+        + killing.cd4_rate(local, mhc2, p)
+        + killing.nk_rate(local, mhc1, p)
+        + killing.gamma_delta_rate(local, mhc1, p)
+    ) * access + killing.macrophage_rate(local, p)
+    per_cell = state.virus / jnp.maximum(total, 1e-9)
+    supply = volume / (jnp.sum(volume, 0) + p.entry_half_volume)
+    vesicle = dissemination.vesicles(jnp.sum(jnp.sum(state.cancer, 0) * cells.pdl1, 0), h)
+    treg_share = jnp.sum(cells.treg * total, 0) / jnp.maximum(jnp.sum(total, 0), 1e-9)
+    activated = priming.activation(state.ln_dendritic, treg_share * h.node_treg, state.ln_helper, h)
     return Situation(
         local=local,
         recognized=recognized,
@@ -84,33 +113,38 @@ def situation(state: State, p: Params) -> Situation:
         immune_kill=immune_kill,
         car_kill=car_kill,
         growth=growth.rates(local, clones, p),
-        entry=p.cd8_entry * trafficking.entry_factor(local, p) * hill(volume, p.entry_half_volume),
-        primed_per_day=p.naive_precursors
+        virus=virus.rates(per_cell, state.antiviral, local.type1_ifn, clones, p),
+        supply=supply,
+        entry=p.cd8_entry * trafficking.entry_factor(local, p) * supply,
+        vesicles=vesicle,
+        primed_per_day=h.naive_precursors
         * state.lymphocytes
-        * priming.activation(state.ln_dendritic, cells.treg * p.node_treg, state.ln_helper, p)
-        * priming.burst(p),
+        * activated
+        * dissemination.node_suppression(vesicle, h)
+        * priming.burst(h),
     )
 
 
-def flux(state: State, p: Params) -> Flux:
-    """Return production and loss of every state under parameters `p` (drugs already applied)."""
-    now = situation(state, p)
-    local, total, g = now.local, now.total, now.growth
+def flux(state: State, p: Params, h: Params) -> Flux:
+    """Return production and loss of every state under parameters `p` and `h` (drugs already applied)."""
+    now = situation(state, p, h)
+    local, total, g, v = now.local, now.total, now.growth, now.virus
     seen = now.recognized_mean
     die_immune = now.immune_kill + now.car_kill
-    room = jnp.maximum(1.0 - now.volume_ml / p.max_volume, -1.0)
+    room = jnp.maximum(1.0 - jnp.sum(now.volume_ml, 0) / h.max_volume, -1.0)
 
     # Cancer cells: net rate as one per-capita number, so exponential growth is integrated exactly.
-    new = jnp.array([0.0, 1.0, 1.0, 1.0, 1.0])
-    division = g.divide[0] * state.cancer[0]
-    mutants = new * p.escape_mutation_rate * division
-    to_persister = g.to_persister
-    cancer_gain = g.from_persister * state.persister + mutants
-    cancer_loss = g.die + g.drug_kill + die_immune + to_persister - g.divide * room
-    persister_gain = to_persister * state.cancer
-    persister_loss = g.from_persister + g.persister_die + 0.5 * die_immune
-    dying = jnp.sum((g.die + g.drug_kill + die_immune) * state.cancer) + jnp.sum(
-        (g.persister_die + 0.5 * die_immune) * state.persister
+    escapes = jnp.array([0.0, 1.0, 1.0, 1.0, 1.0])[:, None, None]
+    mutants = escapes * p.escape_mutation_rate * (g.divide * state.cancer)[:1]
+    seeds = dissemination.seeding_rate(local, p) * state.cancer
+    # Founder cells of all measured lesions settle at the place for new ones.
+    settled = dissemination.establishment(state.niche, h) * jnp.sum(seeds[:, :OCCULT], 1)
+    arriving = jnp.zeros_like(state.cancer).at[:, OCCULT].set(settled)
+    persister_immune = p.persister_immune_share * die_immune
+    dying = (
+        jnp.sum((g.die + g.drug_kill + die_immune) * state.cancer, 0)
+        + jnp.sum((g.persister_die + persister_immune) * state.persister, 0)
+        + v.lyse * state.infected
     )
 
     ex = checkpoints.rates(local, seen, p)
@@ -119,38 +153,43 @@ def flux(state: State, p: Params) -> Flux:
     # Survival needs antigen and cytokines shared by all T cells present: attrition grows with their density.
     attrition = 1.0 + (local.cd8_progenitor + local.cd8_effector + local.cd8_terminal) / p.tcell_capacity
     entering = now.entry * state.blood_cd8
-    cd8_exhaust = ex.exhaust
     effector_growth = p.effector_proliferation * seen * functional * (1.0 + p.il2_signal) * crowd
-    harm = p.lymphocyte_depletion
     # Cells in tissue divide less and see less drug than those in node and blood.
-    harm_tumor = p.tumor_lymphocyte_harm * harm
+    harm = h.lymphocyte_depletion
+    harm_tumor = p.tumor_lymphocyte_harm * p.lymphocyte_depletion
 
     my = myeloid.rates(local, p)
     ly = lymphoid.rates(local, state.lymphocytes, p)
     st = stroma.rates(local, p)
     ve = vasculature.rates(local, p)
     dc = priming.dendritic(local, state.microbiome, p)
-    ho = host.rates(p)
+    ho = host.rates(h)
+    ba = host.bacteria(local, p)
 
-    car_total = state.blood_car_t + state.car_t
-    car_antigen = jnp.sum(presentation.car_recognition(clone_traits(), p) * state.cancer) * now.access
-    ca = cart.rates(car_antigen, car_total, p)
+    helper_entry = p.helper_entry * trafficking.entry_factor(local, p) * now.supply
+    car_seen = presentation.car_recognition(local.cells, clone_traits(), p)
+    car_antigen = jnp.sum(car_seen * state.cancer, 0) * now.access
+    car_total = state.blood_car_t + state.blood_car_memory + jnp.sum(state.car_t, 0)
+    ca = cart.rates(jnp.sum(car_antigen, 0), car_total, h)
     cart_loss = p.cart_exhaustion * (local.tgfb + hill(p.pd1_signal * local.pdl1, 1.0) + local.hypoxia)
-    car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * hill(now.volume_ml, p.entry_half_volume)
+    car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * now.supply
 
-    silence_target = jnp.clip(p.epigenetic_silencing, 0.0, 0.98)
     gain = State(
-        cancer=cancer_gain,
-        persister=persister_gain,
+        cancer=g.from_persister * state.persister + mutants + arriving,
+        persister=g.to_persister * state.cancer,
+        infected=jnp.sum(v.infect * state.cancer, 0),
         cd8_progenitor=p.progenitor_share * entering,
         cd8_effector=(1.0 - p.progenitor_share) * entering
         + p.differentiation_burst * ex.differentiate * state.cd8_progenitor,
-        cd8_terminal=cd8_exhaust * state.cd8_effector,
-        cd4_helper=p.helper_egress * state.ln_helper * now.entry / p.cd8_entry,
+        cd8_terminal=ex.exhaust * state.cd8_effector,
+        cd4_helper=helper_entry * state.blood_helper,
         treg=ly.recruit_treg * total + ly.helper_to_treg * state.cd4_helper,
         nk=ly.recruit_nk * total,
+        gamma_delta=ly.recruit_gamma_delta * total,
+        b_cell=ly.recruit_b_cell * total,
         car_t=car_entry * state.blood_car_t,
         dendritic=dc.recruit * total,
+        neutrophil=my.recruit_neutrophil * total,
         mdsc=my.recruit_mdsc * total,
         tam_m1=my.recruit_tam * total + my.m2_to_m1 * state.tam_m2,
         tam_m2=my.m1_to_m2 * state.tam_m1,
@@ -162,26 +201,40 @@ def flux(state: State, p: Params) -> Flux:
         mhc1=p.induction_rate * presentation.mhc1_target(local, p),
         pdl1=p.induction_rate * presentation.pdl1_target(local, p),
         alt_checkpoint=p.checkpoint_rate * checkpoints.alt_checkpoint_target(local, p),
-        silencing=p.silencing_rate * silence_target,
-        ln_dendritic=dc.emigrate * state.dendritic,
+        silencing=p.silencing_rate * jnp.clip(p.epigenetic_silencing, 0.0, 0.98),
+        tls=ly.form_tls,
+        bacteria=ba.colonize,
+        car_antigen=p.car_antigen_recovery,
+        virus=p.virus_burst * v.lyse * state.infected,
+        ln_dendritic=jnp.sum(dc.emigrate * state.dendritic, 0),
         ln_primed=now.primed_per_day,
-        ln_helper=p.helper_priming * hill(state.ln_dendritic, p.dc_node_half) * p.costimulation * state.lymphocytes,
-        blood_cd8=p.primed_egress * state.ln_primed,
-        blood_car_t=jnp.zeros_like(total),
+        ln_helper=h.helper_priming * hill(state.ln_dendritic, h.dc_node_half) * h.costimulation * state.lymphocytes,
+        blood_cd8=h.primed_egress * state.ln_primed,
+        blood_helper=h.helper_egress * state.ln_helper,
+        blood_car_t=ca.recall * state.blood_car_memory,
+        blood_car_memory=h.cart_memory_share * ca.contract * state.blood_car_t,
         microbiome=ho.microbiome_rate * ho.microbiome_target,
         lymphocytes=ho.lymphocyte_gain,
+        niche=h.niche_rate * dissemination.niche_target(now.vesicles, h),
+        antiviral=h.antiviral_rate * hill(jnp.sum(state.virus, 0), h.antiviral_half),
+        steroid=jnp.zeros_like(state.steroid),
+        toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
     )
     loss = State(
-        cancer=cancer_loss,
-        persister=persister_loss,
+        cancer=g.die + g.drug_kill + die_immune + g.to_persister + v.infect - g.divide * room,
+        persister=g.from_persister + g.persister_die + persister_immune - g.persister_divide * room,
+        infected=jnp.broadcast_to(v.lyse, total.shape),
         cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + harm_tumor,
-        cd8_effector=p.effector_death * attrition + cd8_exhaust - effector_growth + harm_tumor,
+        cd8_effector=p.effector_death * attrition + ex.exhaust - effector_growth + harm_tumor,
         cd8_terminal=p.terminal_death * attrition + harm_tumor,
         cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
         treg=ly.treg_die + harm_tumor,
         nk=ly.nk_die + harm_tumor,
+        gamma_delta=ly.gamma_delta_die + harm_tumor,
+        b_cell=ly.b_cell_die + harm_tumor,
         car_t=ca.contract + harm_tumor - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
         dendritic=dc.emigrate + dc.die,
+        neutrophil=my.neutrophil_die,
         mdsc=my.mdsc_die,
         tam_m1=my.tam_die + my.m1_to_m2,
         tam_m2=my.tam_die + my.m2_to_m1,
@@ -194,87 +247,136 @@ def flux(state: State, p: Params) -> Flux:
         pdl1=p.induction_rate,
         alt_checkpoint=p.checkpoint_rate,
         silencing=p.silencing_rate,
-        ln_dendritic=p.ln_dendritic_death,
-        ln_primed=p.primed_egress,
-        ln_helper=p.helper_egress,
-        blood_cd8=p.blood_cd8_decay + now.entry + harm,
-        blood_car_t=ca.contract - ca.expand + car_entry + harm,
+        tls=ly.lose_tls + ly.form_tls,
+        bacteria=ba.clear,
+        car_antigen=p.car_antigen_recovery + cart.trogocytosis(local, p),
+        virus=v.clear,
+        ln_dendritic=h.ln_dendritic_death,
+        ln_primed=h.primed_egress,
+        ln_helper=h.helper_egress,
+        blood_cd8=h.blood_cd8_decay + jnp.sum(now.entry, 0) + harm,
+        blood_helper=h.blood_helper_decay + jnp.sum(helper_entry, 0) + harm,
+        blood_car_t=ca.contract - ca.expand + jnp.sum(car_entry, 0) + harm,
+        blood_car_memory=h.cart_memory_decline + ca.recall + harm,
         microbiome=ho.microbiome_rate,
         lymphocytes=ho.lymphocyte_loss,
+        niche=h.niche_rate,
+        antiviral=h.antiviral_loss,
+        steroid=h.steroid_taper,
+        toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
     )
-    return Flux(gain, loss)
+    # Laws that depend on parameters only come without the axes of their state.
+    full = jax.tree.map(lambda x, g, d: (jnp.broadcast_to(g, x.shape), jnp.broadcast_to(d, x.shape)), state, gain, loss)
+    is_pair = lambda x: isinstance(x, tuple)  # noqa: E731
+    return Flux(
+        jax.tree.map(lambda t: t[0], full, is_leaf=is_pair),
+        jax.tree.map(lambda t: t[1], full, is_leaf=is_pair),
+        g.divide * jnp.ones_like(state.cancer),
+    )
 
 
 OBSERVABLES = (
-    "tumor_volume", "recognition", "mhc1", "pdl1", "antigen_release", "dc_mature", "priming", "cd8_blood",
-    "cd8_infiltration", "cd8_effector", "infiltration", "killing", "checkpoint_inhibition", "exhaustion", "treg",
-    "mdsc", "m2", "tgfb", "il6", "il10", "vegf", "hypoxia", "lactate", "glucose", "arginine", "kynurenine", "adenosine",
-    "caf_matrix", "caf_cytokine", "matrix", "vessel_function", "interstitial_pressure", "drug_access", "microbiome",
-    "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss", "cart_tumor", "car_recognition",
-    "cxcl9_10", "ifng", "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes",
+    "tumor_volume", "recognition", "mhc1", "pdl1", "alt_checkpoint", "antigen_release", "dc_mature", "priming",
+    "cd8_blood", "cd8_infiltration", "cd8_effector", "cd8_progenitor", "infiltration", "nest_access", "killing",
+    "checkpoint_inhibition", "exhaustion", "treg", "mdsc", "m2", "neutrophil", "gamma_delta", "b_cell", "tls", "nk",
+    "tgfb", "il6", "il10", "vegf", "hypoxia", "oxygen", "lactate", "glucose", "arginine", "kynurenine", "adenosine",
+    "caf_matrix", "caf_cytokine", "matrix", "vessels", "vessel_function", "interstitial_pressure", "drug_access",
+    "microbiome", "bacteria", "virus", "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss",
+    "clone_pathway_reactivated", "cart_tumor", "cart_blood", "car_recognition", "car_antigen", "cxcl9_10", "ifng",
+    "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes", "niche", "vesicles",
+    "new_lesion_volume", "toxicity_hazard",
 )  # fmt: skip
 
 
-def observe(state: State, p: Params) -> dict[str, jax.Array]:
-    """Return the observables by name: what records refer to as `process.observable`, reports plot and tests check.
+def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
+    """Return the observables by name, (batch,): what records refer to, reports plot and tests check.
 
-    Volumes in mL, cell populations as fractions of sites (blood in Mcell), rates per day, oxygen-derived hypoxia in
-    [0, 1], lactate and glucose in mM, other signals in half-effect units.
+    Averages over lesions are weighted by volume. Volumes in mL, cell populations as fractions of sites (blood in
+    Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, other signals in half-effect
+    units. `lesion_volume` (lesion, batch) comes besides the names of `OBSERVABLES`.
     """
-    now = situation(state, p)
+    now = situation(state, p, h)
     local = now.local
+    weight = now.volume_ml / jnp.maximum(jnp.sum(now.volume_ml, 0), 1e-12)
+
+    def mean(x: jax.Array) -> jax.Array:
+        return jnp.sum(weight * x, 0)
+
     cd8 = local.cd8_progenitor + local.cd8_effector + local.cd8_terminal
-    cancer = jnp.maximum(jnp.sum(state.cancer) + jnp.sum(state.persister), 1e-12)
-    of_clone = (state.cancer + state.persister) / cancer
-    share = state.cancer / jnp.maximum(jnp.sum(state.cancer), 1e-12)
-    released = p.dead_clearance * local.dead_antigen * p.antigen_release_gain
-    return {
-        "tumor_volume": now.volume_ml,
-        "recognition": now.recognized_mean,
-        "mhc1": jnp.sum(presentation.mhc1_of_clone(local.mhc1, clone_traits(), p) * of_clone),
-        "pdl1": local.pdl1,
-        "antigen_release": released * presentation.antigen_breadth(p),
+    both = jnp.sum(state.cancer + state.persister, 1)
+    of_clone = both / jnp.maximum(jnp.sum(both, 0), 1e-12)
+    share = state.cancer / jnp.maximum(jnp.sum(state.cancer, 0), 1e-12)
+    of_lesion = (state.cancer + state.persister) / jnp.maximum(jnp.sum(state.cancer + state.persister, 0), 1e-12)
+    released = p.dead_clearance * local.dead_antigen * p.antigen_release_gain * presentation.antigen_breadth(p)
+    mhc1 = presentation.mhc1_of_clone(local.mhc1, clone_traits(), p)
+    car_seen = presentation.car_recognition(local.cells, clone_traits(), p)
+    values = {
+        "tumor_volume": jnp.sum(now.volume_ml, 0),
+        "recognition": mean(now.recognized_mean),
+        "mhc1": mean(jnp.sum(mhc1 * of_lesion, 0)),
+        "pdl1": mean(local.pdl1),
+        "alt_checkpoint": mean(local.alt_checkpoint),
+        "antigen_release": mean(released),
         "dc_mature": state.ln_dendritic,
         "priming": now.primed_per_day,
         "cd8_blood": state.blood_cd8,
-        "cd8_infiltration": cd8,
-        "cd8_effector": local.cd8_effector,
-        "infiltration": now.entry * now.access,
-        "killing": killing.function(local, p),
-        "checkpoint_inhibition": 1.0 - checkpoints.brake(local, p),
-        "exhaustion": local.cd8_terminal / jnp.maximum(cd8, 1e-12),
-        "treg": local.treg,
-        "mdsc": local.mdsc,
-        "m2": local.tam_m2,
-        "tgfb": local.tgfb,
-        "il6": local.il6,
-        "il10": local.il10,
-        "vegf": local.vegf,
-        "hypoxia": local.hypoxia,
-        "lactate": local.lactate,
-        "glucose": local.glucose,
-        "arginine": local.arginine,
-        "kynurenine": local.kynurenine,
-        "adenosine": local.adenosine,
-        "caf_matrix": local.caf_matrix,
-        "caf_cytokine": local.caf_cytokine,
-        "matrix": local.matrix,
-        "vessel_function": local.perfusion,
-        "interstitial_pressure": local.pressure,
-        "drug_access": local.drug_access,
+        "cd8_infiltration": mean(cd8),
+        "cd8_effector": mean(local.cd8_effector),
+        "cd8_progenitor": mean(local.cd8_progenitor),
+        "infiltration": jnp.sum(now.entry * now.access, 0),
+        "nest_access": mean(now.access),
+        "killing": mean(killing.function(local, p)),
+        "checkpoint_inhibition": mean(1.0 - checkpoints.brake(local, p)),
+        "exhaustion": mean(local.cd8_terminal) / jnp.maximum(mean(cd8), 1e-12),
+        "treg": mean(local.treg),
+        "mdsc": mean(local.mdsc),
+        "m2": mean(local.tam_m2),
+        "neutrophil": mean(local.neutrophil),
+        "gamma_delta": mean(local.gamma_delta),
+        "b_cell": mean(local.b_cell),
+        "tls": mean(local.tls),
+        "nk": mean(local.nk),
+        "tgfb": mean(local.tgfb),
+        "il6": mean(local.il6),
+        "il10": mean(local.il10),
+        "vegf": mean(local.vegf),
+        "hypoxia": mean(local.hypoxia),
+        "oxygen": mean(local.oxygen),
+        "lactate": mean(local.lactate),
+        "glucose": mean(local.glucose),
+        "arginine": mean(local.arginine),
+        "kynurenine": mean(local.kynurenine),
+        "adenosine": mean(local.adenosine),
+        "caf_matrix": mean(local.caf_matrix),
+        "caf_cytokine": mean(local.caf_cytokine),
+        "matrix": mean(local.matrix),
+        "vessels": mean(local.vessels),
+        "vessel_function": mean(local.perfusion),
+        "interstitial_pressure": mean(local.pressure),
+        "drug_access": mean(local.drug_access),
         "microbiome": state.microbiome,
-        "persister": jnp.sum(state.persister) / cancer,
+        "bacteria": mean(local.bacteria),
+        "virus": jnp.sum(state.virus, 0),
+        "persister": jnp.sum(state.persister, (0, 1)) / jnp.maximum(jnp.sum(both, 0), 1e-12),
         "clone_b2m_loss": of_clone[1],
         "clone_jak_loss": of_clone[2],
         "clone_car_antigen_loss": of_clone[3],
-        "cart_tumor": local.car_t,
-        "car_recognition": jnp.sum(presentation.car_recognition(clone_traits(), p) * of_clone),
-        "cxcl9_10": local.cxcl9_10,
-        "ifng": local.ifng,
-        "ifng_response": p.ifng_response * (1.0 - of_clone[2]),
-        "silencing": local.silencing,
-        "growth": jnp.sum((now.growth.divide - now.growth.die) * share),
-        "mapk_activity": p.mapk_output * (1.0 - p.mapk_inhibition),
-        "immune_kill": jnp.sum((now.immune_kill + now.car_kill) * share),
+        "clone_pathway_reactivated": of_clone[4],
+        "cart_tumor": mean(local.car_t),
+        "cart_blood": state.blood_car_t + state.blood_car_memory,
+        "car_recognition": mean(jnp.sum(car_seen * of_lesion, 0)),
+        "car_antigen": mean(local.car_antigen),
+        "cxcl9_10": mean(local.cxcl9_10),
+        "ifng": mean(local.ifng),
+        "ifng_response": mean(p.ifng_response * (1.0 - of_lesion[2])),
+        "silencing": mean(local.silencing),
+        "growth": mean(jnp.sum((now.growth.divide - now.growth.die) * share, 0)),
+        "mapk_activity": mean(p.mapk_output * (1.0 - p.mapk_inhibition)),
+        "immune_kill": mean(jnp.sum((now.immune_kill + now.car_kill) * share, 0)),
         "lymphocytes": state.lymphocytes,
+        "niche": state.niche,
+        "vesicles": now.vesicles,
+        "new_lesion_volume": now.volume_ml[OCCULT],
+        "toxicity_hazard": state.toxicity_hazard,
     }
+    return {**values, "lesion_volume": now.volume_ml}

@@ -9,15 +9,16 @@ import numpy as np
 import xarray as xr
 
 from tumornexus.errors import SimulationError
-from tumornexus.systemic.solver import treat
+from tumornexus.systemic.solver import Lesions, treat
 from tumornexus.systemic.treatment import Treatment
 from tumornexus.systemic.twin import Twin
 
-# Observables that every trajectory keeps; asking for all forty-eight of every draw would fill memory for nothing.
+# Observables that every trajectory keeps; asking for all of them of every draw would fill memory for nothing.
 KEPT = (
     "tumor_volume", "cd8_infiltration", "cd8_effector", "killing", "checkpoint_inhibition", "hypoxia", "lactate",
     "treg", "mdsc", "m2", "matrix", "recognition", "clone_b2m_loss", "clone_jak_loss", "cart_tumor", "persister",
-    "pdl1", "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome",
+    "pdl1", "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome", "new_lesion_volume",
+    "toxicity_hazard", "gamma_delta", "tls",
 )  # fmt: skip
 
 LONG_NAMES = {
@@ -26,6 +27,9 @@ LONG_NAMES = {
     "killing": ("T-cell function left by inhibitors", "fraction"),
     "hypoxia": ("Hypoxic response", "fraction"),
     "recognition": ("Recognition of cancer cells by CD8 T cells", "fraction"),
+    "lesion_volume": ("Volume of each lesion", "mL"),
+    "new_lesion_volume": ("Volume of occult or new metastases", "mL"),
+    "toxicity_hazard": ("Cumulative hazard of severe treatment-related events", ""),
     "clone_b2m_loss": ("Cancer cells without MHC class I (B2M or HLA loss)", "fraction"),
     "treg": ("Regulatory T cells", "fraction of cells"),
     "mdsc": ("Myeloid-derived suppressor cells", "fraction of cells"),
@@ -39,11 +43,12 @@ def simulate_twins(
     horizon_days: int | None = None,
     steps_per_day: int = 1,
     keep: Sequence[str] = KEPT,
+    stochastic: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Simulate every twin under every treatment; dims (twin, regimen, draw, time), `weight` and `status` included.
 
-    All twins must have the same number of draws (they are variants of one twin, or padded alike).
+    `stochastic`: whether clones of few cells are counted (see `chance`) or follow the equations. All twins must have the same number of draws (they are variants of one twin, or padded alike).
     """
     draws = {t.n_draws for t in twins}
     if len(draws) != 1:
@@ -53,10 +58,17 @@ def simulate_twins(
         treatments = [t.until(horizon_days) for t in treatments]
     values = np.concatenate([t.values for t in twins for _ in treatments])
     state = jax.tree.map(lambda *xs: np.concatenate(xs), *[t.state for t in twins for _ in treatments])
+    lesions = Lesions(
+        np.concatenate([t.lesions.shares for t in twins for _ in treatments]),
+        np.concatenate([t.lesions.factors for t in twins for _ in treatments]),
+    )
+    # Arms and variants share their luck, so that they differ by treatment only.
+    luck = np.concatenate([t.luck for t in twins for _ in treatments])
     assignment = np.tile(np.repeat(np.arange(n_regimens), n), n_twins)
     data = treat(
-        values, twins[0].names, state, treatments, assignment, steps_per_day=steps_per_day, keep=keep, progress=progress
-    )
+        values, twins[0].names, state, treatments, assignment, lesions=lesions, luck=luck if stochastic else None,
+        steps_per_day=steps_per_day, keep=keep, progress=progress,
+    )  # fmt: skip
     shape = (n_twins, n_regimens, n)
     out = {}
     for name, array in data.data_vars.items():

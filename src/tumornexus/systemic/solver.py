@@ -8,8 +8,9 @@ out whatever the chunk or thread count, because members never interact.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,176 +18,259 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from tumornexus.biology import mediators
 from tumornexus.biology.params import Params
-from tumornexus.biology.pharmacology import Acts, Modulation, modulate, occupancy, propagator
+from tumornexus.biology.pharmacology import propagate
 from tumornexus.errors import SimulationError
-from tumornexus.systemic.dynamics import OBSERVABLES, flux, observe
-from tumornexus.systemic.integrate import exponential_trapezoid
-from tumornexus.systemic.state import CLONES, State, densities, total_cells, volume_ml
-from tumornexus.systemic.treatment import DEPOSITS, SLOTS, Treatment
+from tumornexus.systemic import chance
+from tumornexus.systemic.dynamics import OBSERVABLES, Flux, observe
+from tumornexus.systemic.integrate import exponential_rk4, exponential_trapezoid
+from tumornexus.systemic.ode import (
+    LESION_VARIED,
+    Body,
+    Patient,
+    Setting,
+    Tissue,
+    apply_dose,
+    bare_parameters,
+    concentration,
+    tissue_flux,
+    with_drugs,
+)
+from tumornexus.systemic.state import CLONES, HOST, LESIONS, OCCULT, State, volume_ml
+from tumornexus.systemic.treatment import NO_ACTS, SLOTS, Treatment, no_treatment
 
 CHUNK = 256  # members of one compiled call; ensembles are padded to a multiple
-GROWTH_STEPS = 700  # steps of the untreated phase
+GROWTH_STEPS = 700  # most steps of the untreated phase
 SEED_VOLUME_ML = 1.0  # where the untreated phase starts: about 12 mm across, near the smallest target lesion (10 mm)
 SAVE_EVERY_DAYS = 7
-
-# Parameters that act in node, blood or gut, where plasma rather than tumor concentration counts.
-SYSTEMIC_PARAMETERS = (
-    "ctla4_brake", "costimulation", "priming_rate", "tcell_expansion", "tcell_fitness", "naive_precursors",
-    "helper_priming", "lymphocyte_depletion", "microbiome_setpoint", "steroid_exposure", "il2_signal",
-    "vaccine_antigen", "cart_expansion", "microbiome_priming", "cxcr2_signal", "ccr2_signal",
-)  # fmt: skip
 
 STATUS = {0: "ok", 1: "controlled by the immune system before the target burden", 2: "numerical failure"}
 
 
-def seed_state(p: Params) -> State:
-    """Return a small, poorly infiltrated lesion: `SEED_VOLUME_ML` of mostly cancer cells with a little of
-    everything."""
-    n = SEED_VOLUME_ML * p.site_density
+def seed_state(p: Params, h: Params, shares: jax.Array) -> State:
+    """Return small, poorly infiltrated lesions: `SEED_VOLUME_ML` in all, mostly cancer cells with a little of
+    everything; `shares` (lesion, batch) says how it is spread over the lesions."""
+    n = SEED_VOLUME_ML * h.site_density * shares
+    one, host = jnp.ones_like(n), jnp.ones_like(h.site_density)
     rare = jnp.stack(
         [
-            p.initial_fraction_b2m_loss,
-            p.initial_fraction_jak_loss,
-            p.initial_fraction_car_antigen_loss,
-            p.initial_fraction_pathway_reactivated * p.mapk_dependence,
+            h.initial_fraction_b2m_loss,
+            h.initial_fraction_jak_loss,
+            h.initial_fraction_car_antigen_loss,
+            h.initial_fraction_pathway_reactivated * h.mapk_dependence,
         ]
     )
     rare = jnp.clip(rare, 0.0, 1.0)
     # Clones add up to one: fractions above 1 in sum are scaled back, the rest is wild type.
-    rare = rare / jnp.maximum(jnp.sum(rare), 1.0)
-    fractions = jnp.concatenate([(1.0 - jnp.sum(rare))[None], rare])
-    one = jnp.ones_like(n)
+    rare = rare / jnp.maximum(jnp.sum(rare, 0), 1.0)
+    fractions = jnp.concatenate([(1.0 - jnp.sum(rare, 0))[None], rare])[:, None, :]
+    few = {
+        "cd8_progenitor": 1e-3, "cd8_effector": 1e-3, "cd8_terminal": 1e-3, "cd4_helper": 5e-3, "treg": 5e-3,
+        "nk": 5e-3, "gamma_delta": 1e-3, "b_cell": 2e-3, "dendritic": 2e-3, "neutrophil": 5e-3, "mdsc": 5e-3,
+        "tam_m1": 1e-2, "tam_m2": 1e-2, "caf_matrix": 2e-2, "caf_cytokine": 2e-2, "dead_antigen": 5e-2,
+    }  # fmt: skip
+    levels = {"vessels": 0.6, "matrix": 0.3, "mhc1": 0.2, "pdl1": 0.1, "alt_checkpoint": 0.05, "tls": 0.0}
+    blood = {"ln_dendritic": 0.05, "ln_primed": 0.1, "ln_helper": 0.1, "blood_cd8": 0.1, "blood_helper": 0.1}
     return State(
         cancer=0.7 * n * fractions,
-        persister=0.0 * fractions,
-        cd8_progenitor=1e-3 * n,
-        cd8_effector=1e-3 * n,
-        cd8_terminal=1e-3 * n,
-        cd4_helper=5e-3 * n,
-        treg=5e-3 * n,
-        nk=5e-3 * n,
+        persister=0.0 * n * fractions,
+        infected=0.0 * n,
         car_t=0.0 * n,
-        dendritic=2e-3 * n,
-        mdsc=5e-3 * n,
-        tam_m1=1e-2 * n,
-        tam_m2=1e-2 * n,
-        caf_matrix=2e-2 * n,
-        caf_cytokine=2e-2 * n,
-        dead_antigen=5e-2 * n,
-        vessels=0.6 * one,
-        matrix=0.3 * one,
-        mhc1=0.2 * one,
-        pdl1=0.1 * one,
-        alt_checkpoint=0.05 * one,
-        silencing=jnp.clip(p.epigenetic_silencing, 0.0, 0.98),
-        ln_dendritic=0.05 * one,
-        ln_primed=0.1 * one,
-        ln_helper=0.1 * one,
-        blood_cd8=0.1 * one,
-        blood_car_t=0.0 * one,
-        microbiome=p.microbiome_setpoint,
-        lymphocytes=one,
+        **{name: share * n for name, share in few.items()},
+        **{name: level * one for name, level in levels.items()},
+        silencing=jnp.clip(p.epigenetic_silencing, 0.0, 0.98) * one,
+        bacteria=0.5 * p.bacteria_setpoint * one,
+        car_antigen=one,
+        virus=0.0 * n,
+        **{name: level * host for name, level in blood.items()},
+        **{name: 0.0 * host for name in HOST if name not in (*blood, "microbiome", "lymphocytes")},
+        microbiome=h.microbiome_setpoint,
+        lymphocytes=host,
     )
 
 
-def _finite(state: State) -> jax.Array:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
+def _finite(tree: Any) -> jax.Array:
+    """Return for each member whether all of its state is finite, (batch,)."""
+    return functools.reduce(
+        jnp.logical_and, [jnp.all(jnp.isfinite(x), axis=tuple(range(x.ndim - 1))) for x in jax.tree.leaves(tree)]
+    )
 
 
-def _grow_one(p: Params, target_ml: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-    """Grow to `target_ml`; the step follows the tumor's own doubling time so that all tumors use the same step
-    count."""
-    dt = jnp.minimum(jnp.log(2.0) / p.growth_rate / 40.0, 8.0)
+def _choose(where: jax.Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
-    def step(carry: tuple[State, jax.Array], _: None) -> tuple[tuple[State, jax.Array], None]:
-        state, days = carry
-        arrived = volume_ml(state, p.site_density) >= target_ml
-        new = exponential_trapezoid(state, lambda s: flux(s, p), dt)
-        state = jax.tree.map(lambda a, b: jnp.where(arrived, a, b), state, new)
-        return (state, days + jnp.where(arrived, 0.0, dt)), None
 
-    (state, days), _ = jax.lax.scan(step, (seed_state(p), jnp.zeros_like(target_ml)), None, length=GROWTH_STEPS)
-    arrived = volume_ml(state, p.site_density) >= target_ml
-    status = jnp.where(_finite(state), jnp.where(arrived, 0, 1), 2)
+class _Chance(NamedTuple):
+    """Streams of each member: `keys` (batch, 2); drawing is off where `on` (batch,) is False."""
+
+    keys: jax.Array
+    on: jax.Array
+
+
+def _with_chance(before: State, after: State, first: Flux, dt: jax.Array, step: jax.Array, luck: _Chance) -> State:
+    """Return `after` with clones of few cells counted (see `chance`); rates are those at the start of the step."""
+    # The net per-capita loss of the equations split into birth and death; crowding enters through the loss.
+    death = jnp.maximum(first.loss.state.cancer + first.divide, 0.0)
+    uniform = chance.uniforms(luck.keys, step, (3, *before.cancer.shape[:-1]))
+    counted = chance.leap(before.cancer, after.cancer, first.divide, death, first.gain.state.cancer, dt, uniform)
+    return eqx.tree_at(lambda s: s.cancer, after, jnp.where(luck.on, counted, after.cancer))
+
+
+def _grow(
+    patient: Patient, shares: jax.Array, target_ml: jax.Array, luck: _Chance, setting: Setting
+) -> tuple[State, jax.Array, jax.Array]:
+    """Grow to `target_ml` in all; the step follows the tumor's own doubling time."""
+    p, h = bare_parameters(patient, setting)
+    dt = jnp.minimum(jnp.log(2.0) / h.growth_rate / 40.0, 8.0)
+    plasma = jnp.zeros_like(patient.acts.ec50)
+    empty = jnp.zeros((SLOTS, LESIONS, target_ml.shape[0]))
+
+    def burden(state: State) -> jax.Array:
+        return jnp.sum(volume_ml(state, h.site_density), 0)
+
+    def going(carry: tuple) -> jax.Array:
+        state, _, n = carry
+        return (n < GROWTH_STEPS) & jnp.any((burden(state) < target_ml) & _finite(state))
+
+    def step(carry: tuple) -> tuple:
+        state, days, n = carry
+        arrived = burden(state) >= target_ml
+        tissue = Tissue(state, empty)
+        new, first = exponential_trapezoid(tissue, lambda _, x: tissue_flux(x, plasma, patient, setting), dt)
+        counted = _with_chance(state, new.state, first, dt, n, luck)
+        return _choose(arrived, state, counted), days + jnp.where(arrived, 0.0, dt), n + 1
+
+    start = (seed_state(p, h, shares), jnp.zeros_like(target_ml), jnp.asarray(0))
+    state, days, _ = jax.lax.while_loop(going, step, start)
+    status = jnp.where(_finite(state), jnp.where(burden(state) >= target_ml, 0, 1), 2)
     return state, days, status
 
 
-def _exposure(acts: Acts, amount: jax.Array) -> jax.Array:
-    return amount * acts.nm_per_unit
+class Seen(NamedTuple):
+    """What a course leaves: observables at saved times, plasma, day of the first severe event, status."""
+
+    observables: dict[str, jax.Array]
+    plasma: jax.Array
+    event_day: jax.Array
+    status: jax.Array
 
 
-def _treat_one(
-    p: Params, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array, where: Modulation, *, steps_per_day: int
-) -> tuple[State, dict[str, jax.Array], jax.Array, jax.Array]:
-    """Treat for as many days as `doses` (day, slot) has rows; observables every `SAVE_EVERY_DAYS`.
+def _advance(
+    body: Body, t: jax.Array, dt: jax.Array, input_rate: jax.Array, patient: Patient, setting: Setting, precise: bool
+) -> tuple[Body, Flux]:
+    """Return the body after one step between doses, and the rates of its tissue at the start."""
+    bare = Params.of(patient.values, setting.names)
+    since = jnp.maximum(t - patient.first_dose_day, 0.0)
+    # Drugs do not depend on the tissue, so their course over the step is known before.
+    amounts = [body.amounts]
+    for k in range(2):
+        later = since + 0.5 * k * dt
+        after, _ = propagate(patient.kinetics, amounts[-1], later, 0.5 * dt, input_rate, bare.clearance_factor)
+        amounts.append(after)
+    plasma = [concentration(a, patient) for a in amounts]
 
-    `deposits` (day, kind) are million cells added to blood. A daily amount is given in equal parts at each step for
-    oral drugs and at the first step otherwise; `Treatment` has already laid out that choice as `doses` a step.
+    def rates(half_steps: int, x: Tissue) -> Flux:
+        return tissue_flux(x, plasma[half_steps], patient, setting)
+
+    if precise:
+        tissue, first = exponential_rk4(body.tissue, rates, dt)
+    else:
+        tissue, first = exponential_trapezoid(body.tissue, rates, dt)
+    return Body(tissue, amounts[-1]), first
+
+
+def _treat(
+    patient: Patient, state: State, schedule: tuple[jax.Array, ...], luck: _Chance, setting: Setting,
+    steps_per_day: int, keep: tuple[str, ...], precise: bool = True,
+) -> tuple[Body, Seen]:  # fmt: skip
+    """Treat for as many days as the tables of `schedule` have rows; observables every `SAVE_EVERY_DAYS`.
+
+    `schedule`: bolus (day, slot, batch), input rate (day, slot, batch), cells (day, kind, batch).
     """
     dt = jnp.asarray(1.0 / steps_per_day)
-    carry_over = propagator(acts.k_elim, acts.k_out, acts.k_in, dt)
+    batch = state.lymphocytes.shape[0]
+    bare = Params.of(patient.values, setting.names)
+    body = Body(Tissue(state, jnp.zeros((SLOTS, LESIONS, batch))), jnp.zeros((SLOTS, 2, batch)))
+    body = eqx.tree_at(lambda b: b.tissue.state.toxicity_hazard, body, jnp.zeros(batch))
 
-    def one_step(carry: tuple, dose_and_cells: tuple[jax.Array, jax.Array]) -> tuple[tuple, jax.Array]:
-        state, amounts, tumor_conc, last = carry
-        dose, cells = dose_and_cells
-        amounts = amounts.at[:, 0].add(dose)
-        mean_plasma = _exposure(acts, (carry_over.mean @ amounts[..., None])[:, 0, 0])
-        amounts = (carry_over.step @ amounts[..., None])[..., 0]
-        state = eqx.tree_at(
-            lambda s: (s.blood_car_t, s.blood_cd8, s.nk),
-            state,
-            (state.blood_car_t + cells[0], state.blood_cd8 + cells[1], state.nk + cells[2]),
-        )
-        access = mediators.drug_access(densities(state), Params(last, p.names))
-        # Penetration: the tumor follows plasma with a delay, up to the accessible fraction (relative to typical = 0.5).
-        toward = acts.tumor_to_plasma * jnp.minimum(2.0 * access, 1.5) * mean_plasma
-        tumor_conc = toward + (tumor_conc - toward) * jnp.exp(-acts.penetration_rate * dt)
-        plasma_effect = occupancy(mean_plasma, acts.ec50, acts.hill)
-        tumor_effect = occupancy(tumor_conc, acts.ec50, acts.hill)
-        now = modulate(p, acts, plasma_effect, tumor_effect, where)
-        state = exponential_trapezoid(state, lambda s: flux(s, now), dt)
-        return (state, amounts, tumor_conc, now.values), mean_plasma
+    def one_day(carry: tuple, inputs: tuple) -> tuple[tuple, None]:
+        body, event_day, day = carry
+        bolus, rate, cells = inputs
+        # A severe event pauses all drugs, and ends those that labels end.
+        waiting = day < event_day + bare.toxicity_pause
+        held = (day >= event_day) & (waiting | (patient.acts.stops > 0.0))
+        given = jnp.where(held, 0.0, 1.0)
+        body = apply_dose(body, bolus * given, cells)
 
-    def block(carry: tuple, inputs: tuple[jax.Array, jax.Array]) -> tuple[tuple, tuple]:
-        carry, plasma = jax.lax.scan(one_step, carry, inputs)
-        seen = observe(carry[0], Params(carry[3], p.names))
-        return carry, (seen, plasma[-1])
+        def one_step(body: Body, k: jax.Array) -> tuple[Body, None]:
+            before = body.tissue.state
+            body, first = _advance(body, day + k * dt, dt, rate * given, patient, setting, precise)
+            step = day.astype(int) * steps_per_day + k
+            counted = _with_chance(before, body.tissue.state, first, dt, step, luck)
+            return eqx.tree_at(lambda b: b.tissue.state, body, counted), None
 
-    per_block = SAVE_EVERY_DAYS * steps_per_day
-    n_blocks = doses.shape[0] // per_block
-    shaped = doses[: n_blocks * per_block].reshape(n_blocks, per_block, -1)
-    cells = deposits[: n_blocks * per_block].reshape(n_blocks, per_block, -1)
-    start = (state, jnp.zeros((acts.ec50.shape[0], 2)), jnp.zeros_like(acts.ec50), p.values)
-    (state, *_), (seen, plasma) = jax.lax.scan(block, start, (shaped, cells))
-    first = observe(start[0], p)
-    seen = {k: jnp.concatenate([first[k][None], v]) for k, v in seen.items()}
-    plasma = jnp.concatenate([jnp.zeros_like(plasma[:1]), plasma])
-    status = jnp.where(_finite(state), 0, 2)
-    return state, seen, plasma, status
+        body, _ = jax.lax.scan(one_step, body, jnp.arange(steps_per_day))
+        struck = (body.tissue.state.toxicity_hazard >= bare.toxicity_threshold) & jnp.isinf(event_day)
+        event_day = jnp.where(struck, day + 1.0, event_day)
+        body = eqx.tree_at(lambda b: b.tissue.state.steroid, body, jnp.where(struck, 1.0, body.tissue.state.steroid))
+        return (body, event_day, day + 1.0), None
 
+    def seen(body: Body) -> dict[str, jax.Array]:
+        p, h = with_drugs(body.tissue, concentration(body.amounts, patient), patient, setting)
+        values = observe(body.tissue.state, p, h)
+        return {name: values[name] for name in keep}
 
-@functools.cache
-def _compiled_growth(names: tuple[str, ...]) -> Callable:
-    return jax.jit(lambda values, target: jax.vmap(lambda v, t: _grow_one(Params(v, names), t))(values, target))
+    def block(carry: tuple, inputs: tuple) -> tuple[tuple, tuple]:
+        values = seen(carry[0]), concentration(carry[0].amounts, patient)
+        carry, _ = jax.lax.scan(one_day, carry, inputs)
+        return carry, values
 
-
-@functools.cache
-def _compiled_treatment(
-    names: tuple[str, ...], acted: tuple[str, ...], upper: tuple[float, ...], steps_per_day: int
-) -> Callable:
-    where = Modulation(
-        index=np.array([names.index(n) for n in acted]),
-        in_tumor=np.array([0.0 if n in SYSTEMIC_PARAMETERS else 1.0 for n in acted]),
-        upper=np.array(upper),
+    # Observing before each week needs one week more than the course has, without doses; observing before and after the
+    # scan would compile all laws once more.
+    n_blocks = schedule[0].shape[0] // SAVE_EVERY_DAYS
+    shaped = jax.tree.map(
+        lambda x: jnp.pad(x[: n_blocks * SAVE_EVERY_DAYS], ((0, SAVE_EVERY_DAYS), *([(0, 0)] * (x.ndim - 1)))).reshape(
+            n_blocks + 1, SAVE_EVERY_DAYS, *x.shape[1:]
+        ),
+        schedule,
     )
+    start = (body, jnp.full(batch, jnp.inf), jnp.asarray(0.0))
+    (last, event_day, _), (values, plasma) = jax.lax.scan(block, start, shaped)
+    event_day = jnp.where(event_day <= n_blocks * SAVE_EVERY_DAYS, event_day, jnp.inf)
+    status = jnp.where(_finite(last), 0, 2)
+    return last, Seen(values, plasma, event_day, status)
 
-    def run(values: jax.Array, state: State, acts: Acts, doses: jax.Array, deposits: jax.Array) -> tuple:
-        one = functools.partial(_treat_one, where=where, steps_per_day=steps_per_day)
-        return jax.vmap(lambda v, s, a, d, c: one(Params(v, names), s, a, d, c))(values, state, acts, doses, deposits)
 
-    return jax.jit(run)
+@functools.cache
+def _compiled_growth(setting: Setting) -> Callable:
+    return jax.jit(functools.partial(_grow, setting=setting))
+
+
+@functools.cache
+def _compiled_treatment(setting: Setting, steps_per_day: int, keep: tuple[str, ...], precise: bool) -> Callable:
+    return jax.jit(functools.partial(_treat, setting=setting, steps_per_day=steps_per_day, keep=keep, precise=precise))
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """How the lesions of each member differ; member axis first.
+
+    `shares` (member, lesion): of the seeded volume, zero where there is none; the last place stays empty for
+    metastases that form. `factors` (member, varied, lesion): on the parameters `LESION_VARIED`.
+    """
+
+    shares: np.ndarray
+    factors: np.ndarray
+
+    @classmethod
+    def single(cls, n: int) -> Lesions:
+        """Return one typical lesion for each of `n` members."""
+        shares = np.zeros((n, LESIONS))
+        shares[:, 0] = 1.0
+        return cls(shares, np.ones((n, len(LESION_VARIED), LESIONS)))
+
+    def __getitem__(self, index: np.ndarray) -> Lesions:
+        return Lesions(self.shares[index], self.factors[index])
 
 
 @dataclass(frozen=True)
@@ -198,29 +282,68 @@ class Grown:
     status: np.ndarray
 
 
-def _padded(n: int, chunk: int) -> int:
-    return -(-n // chunk) * chunk
+def _chunks(n: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the members of each compiled call, padded with the last one, and how many of them count."""
+    for start in range(0, n, CHUNK):
+        yield np.minimum(np.arange(start, start + CHUNK), n - 1), min(CHUNK, n - start)
 
 
-def _take(tree: object, index: np.ndarray) -> object:
-    return jax.tree.map(lambda x: np.asarray(x)[index], tree)
+def _last(x: np.ndarray) -> np.ndarray:
+    """Move the member axis to the end, where the model has its batch."""
+    return np.ascontiguousarray(np.moveaxis(np.asarray(x, dtype=float), 0, -1))
+
+
+def _first(x: jax.Array, keep: int) -> np.ndarray:
+    return np.moveaxis(np.asarray(x), -1, 0)[:keep]
+
+
+def _luck(luck: np.ndarray | None, index: np.ndarray) -> _Chance:
+    on = luck is not None
+    seeds = np.zeros(len(index), dtype=np.uint32) if luck is None else np.asarray(luck, dtype=np.uint32)[index]
+    keys = np.stack([np.full_like(seeds, 0x7E57), seeds], axis=1)
+    return _Chance(jnp.asarray(keys), jnp.full(len(index), on))
+
+
+def patients_of(
+    values: np.ndarray, lesions: Lesions, treatments: Sequence[Treatment], assignment: np.ndarray
+) -> Patient:
+    """Return the constants of a batch: member i has `values[i]` and `treatments[assignment[i]]`."""
+    acts = jax.tree.map(lambda *xs: _last(np.stack(xs)[assignment]), *[t.acts for t in treatments])
+    kinetics = jax.tree.map(lambda *xs: _last(np.stack(xs)[assignment]), *[t.kinetics for t in treatments])
+    day = _last(np.stack([t.first_dose_day for t in treatments])[assignment])
+    return Patient(_last(values), _last(lesions.factors), acts, kinetics, day)
+
+
+def setting_of(names: tuple[str, ...], treatment: Treatment) -> Setting:
+    """Return what is static about an ensemble."""
+    return Setting(names, treatment.acted, treatment.hill_is_one)
 
 
 def grow(
-    values: np.ndarray, names: tuple[str, ...], target_ml: np.ndarray, *, progress: Callable[[int], None] | None = None
+    values: np.ndarray,
+    names: tuple[str, ...],
+    target_ml: np.ndarray,
+    *,
+    lesions: Lesions | None = None,
+    luck: np.ndarray | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Grown:
-    """Grow each draw (row of `values`, shape (draw, parameter)) without treatment to `target_ml` (draw,)."""
+    """Grow each draw (row of `values`, shape (draw, parameter)) without treatment to `target_ml` (draw,) in all.
+
+    `lesions` defaults to one typical lesion. `luck`: a seed for each draw makes small clones stochastic; without it
+    they follow the equations.
+    """
     n = len(values)
     if n == 0:
         raise SimulationError("an ensemble needs at least one draw")
+    lesions = lesions or Lesions.single(n)
     parts = []
     with jax.enable_x64(True):
-        fn = _compiled_growth(names)
-        for start in range(0, n, CHUNK):
-            index = np.minimum(np.arange(start, start + CHUNK), n - 1)
-            part = jax.device_get(fn(jnp.asarray(values[index]), jnp.asarray(target_ml[index], dtype=float)))
-            keep = min(CHUNK, n - start)
-            parts.append(jax.tree.map(lambda x, k=keep: x[:k], part))
+        fn = _compiled_growth(Setting(names, NO_ACTS, True))
+        for index, keep in _chunks(n):
+            patient = patients_of(values[index], lesions[index], [no_treatment()], np.zeros(CHUNK, int))
+            out = fn(patient, _last(lesions.shares[index]), np.asarray(target_ml, float)[index], _luck(luck, index))
+            parts.append(jax.tree.map(lambda x, k=keep: _first(x, k), jax.device_get(out)))
             if progress:
                 progress(keep)
     state, days, status = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
@@ -234,59 +357,74 @@ def treat(
     treatments: Sequence[Treatment],
     assignment: np.ndarray,
     *,
+    lesions: Lesions | None = None,
+    luck: np.ndarray | None = None,
     steps_per_day: int = 1,
+    precise: bool = False,
     keep: Sequence[str] = OBSERVABLES,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Treat an ensemble and return its trajectories.
 
     Row i of `values` (member, parameter) and of `state` is treated with `treatments[assignment[i]]`. The result has
-    dims (member, time) with time in days from the start of treatment, a variable for each observable, the plasma
-    concentration of each drug slot, and `status` (member): 0 ok, 2 numerical failure (values of that member are NaN).
+    dims (member, time) with time in days from the start of treatment, a variable for each observable asked for,
+    `lesion_volume` (member, lesion, time), the plasma concentration of each drug slot, `toxicity_event_day` (member,
+    infinite where none) and `status` (member): 0 ok, 2 numerical failure (values of that member are NaN).
+
+    `precise` takes the integrator of order four, at three times the time: tumor volumes are then right to 0.2 % at the
+    worst of 256 melanomas over two years of nivolumab (median 0.003 %), else to a median of 0.3 % (17 % at the worst,
+    tumors on the edge between control and escape).
     """
     n = len(values)
     if n == 0:
         raise SimulationError("an ensemble needs at least one member")
+    lesions = lesions or Lesions.single(n)
     assignment = np.asarray(assignment)
-    acts = jax.tree.map(lambda *xs: np.stack(xs), *[t.acts for t in treatments])
-    doses = np.stack([t.step_doses(steps_per_day) for t in treatments])
-    deposits = np.stack([t.step_deposits(steps_per_day) for t in treatments])
+    wanted = tuple(dict.fromkeys((*keep, "lesion_volume")))
+    tables = [np.stack([getattr(t, name) for t in treatments]) for name in ("bolus", "input_rate", "deposits")]
     parts = []
     with jax.enable_x64(True):
-        fn = _compiled_treatment(names, treatments[0].acted, treatments[0].upper, steps_per_day)
-        for start in range(0, n, CHUNK):
-            index = np.minimum(np.arange(start, start + CHUNK), n - 1)
+        fn = _compiled_treatment(setting_of(names, treatments[0]), steps_per_day, wanted, precise)
+        for index, kept in _chunks(n):
             which = assignment[index]
-            _, seen, plasma, status = jax.device_get(
-                fn(values[index], _take(state, index), _take(acts, which), doses[which], deposits[which])
-            )
-            m = min(CHUNK, n - start)
-            kept = {name: seen[name][:m].astype(np.float32) for name in keep}
-            parts.append((kept, plasma[:m], status[:m]))
+            patient = patients_of(values[index], lesions[index], treatments, which)
+            start = jax.tree.map(lambda x, i=index: _last(np.asarray(x)[i]), state)
+            schedule = tuple(_last(table[which]) for table in tables)
+            _, seen = jax.device_get(fn(patient, start, schedule, _luck(luck, index)))
+            parts.append(jax.tree.map(lambda x, k=kept: _first(x, k), seen))
             if progress:
-                progress(m)
-    seen, plasma, status = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
-    days = np.arange(next(iter(seen.values())).shape[1]) * SAVE_EVERY_DAYS
-    failed = status != 0
-    variables = {k: (("member", "time"), np.where(failed[:, None], np.nan, v)) for k, v in seen.items()}
-    data = xr.Dataset(variables, coords={"time": ("time", days, {"units": "day"})})
-    data["plasma"] = (("member", "time", "slot"), plasma.astype(np.float32))
-    data["status"] = (("member",), status.astype(np.int8))
+                progress(kept)
+    seen: Seen = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
+    failed = seen.status != 0
+    days = np.arange(seen.plasma.shape[1]) * SAVE_EVERY_DAYS
+    data = xr.Dataset(coords={"time": ("time", days, {"units": "day"})})
+    for name in wanted:
+        value = seen.observables[name].astype(np.float32)
+        if name == "lesion_volume":
+            dims, value = ("member", "lesion", "time"), value.swapaxes(1, 2)
+        else:
+            dims = ("member", "time")
+        value[failed] = np.nan
+        data[name] = (dims, value)
+    data["plasma"] = (("member", "time", "slot"), seen.plasma.astype(np.float32))
+    data["toxicity_event_day"] = (("member",), seen.event_day.astype(np.float32))
+    data["status"] = (("member",), seen.status.astype(np.int8))
     return data
 
 
 __all__ = [
     "CHUNK",
     "CLONES",
-    "DEPOSITS",
     "GROWTH_STEPS",
     "OBSERVABLES",
+    "OCCULT",
     "SAVE_EVERY_DAYS",
     "SLOTS",
     "STATUS",
     "Grown",
+    "Lesions",
     "grow",
+    "patients_of",
     "seed_state",
-    "total_cells",
     "treat",
 ]  # fmt: skip

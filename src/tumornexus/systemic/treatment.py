@@ -6,70 +6,60 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tumornexus.biology.pharmacology import Acts
+from tumornexus.biology.drug_action import Acted, Acts
+from tumornexus.biology.pharmacology import Kinetics
 from tumornexus.errors import RegimenError
 from tumornexus.knowledge import Knowledge
-from tumornexus.knowledge.records import Drug, Parameter
+from tumornexus.knowledge.records import Parameter
 from tumornexus.knowledge.regimen import Regimen
+from tumornexus.systemic.kinetics import kinetics_of
+from tumornexus.systemic.ode import DEPOSITS
 
 SLOTS = 6  # drugs in play at once; more is refused
-DEPOSITS = ("blood_car_t", "blood_cd8", "nk")  # states that a dose can add cells to
 HORIZON_DAYS = 728  # 104 weeks
 
-# Penetration into tumor per day. Direction from Thurber 2008 (antibodies take days, small molecules hours); the two
-# rates are assumed: a half-time of two days and of under two hours.
+# Penetration into tumor per day: antibodies take days, small molecules hours, which counts as at once (Thurber 2008).
+# The rate is assumed: a half-time of two days.
 ANTIBODY_PENETRATION_PER_DAY = 0.35
-SMALL_MOLECULE_PENETRATION_PER_DAY = 10.0
+NEVER = 1e9  # day of the first dose of an empty slot
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """A regimen ready to simulate: `doses` (day, slot) in dose units, `deposits` (day, kind) in Mcell, `acts`."""
+    """A regimen ready to simulate: `doses` (day, slot) in dose units, `deposits` (day, kind) in million, `acts`,
+    `kinetics` with axes (slot,) or (slot, acted)."""
 
     text: str
     drugs: tuple[str, ...]
     doses: np.ndarray
-    spread: np.ndarray  # (slot,) True where a day's amount is given in parts (oral)
+    spread: np.ndarray  # (slot,) True where a day's amount is taken evenly over the day (oral)
     deposits: np.ndarray
     acts: Acts
-    acted: tuple[str, ...]  # parameters that the columns of `acts` stand for
-    upper: tuple[float, ...]  # their upper bounds
+    kinetics: Kinetics
+    acted: Acted
+    hill_is_one: bool
 
     def until(self, days: int) -> Treatment:
         """Return the same treatment cut to the first `days` days."""
         return replace(self, doses=self.doses[:days], deposits=self.deposits[:days])
 
-    def step_doses(self, steps_per_day: int) -> np.ndarray:
-        """Return doses a step: (step, slot)."""
-        parts = np.zeros((self.doses.shape[0], steps_per_day, SLOTS))
-        parts[:, 0, :] = np.where(self.spread, 0.0, self.doses)
-        parts += np.where(self.spread, self.doses, 0.0)[:, None, :] / steps_per_day
-        return parts.reshape(-1, SLOTS)
+    @property
+    def bolus(self) -> np.ndarray:
+        """Amounts given at once at the start of a day, (day, slot)."""
+        return np.where(self.spread, 0.0, self.doses)
 
-    def step_deposits(self, steps_per_day: int) -> np.ndarray:
-        """Return cells added a step: (step, kind), in Mcell."""
-        parts = np.zeros((self.deposits.shape[0], steps_per_day, len(DEPOSITS)))
-        parts[:, 0, :] = self.deposits
-        return parts.reshape(-1, len(DEPOSITS))
+    @property
+    def input_rate(self) -> np.ndarray:
+        """Amounts given evenly over a day, (day, slot), dose units per day."""
+        return np.where(self.spread, self.doses, 0.0)
 
-
-def _kinetics(drug: Drug) -> dict[str, float]:
-    pk = drug.pk
-    if pk.model == "effect":
-        half_life = pk.effect_half_life_day or 1.0
-        return {"k_elim": np.log(2.0) / half_life, "k_out": 0.0, "k_in": 1.0, "nm_per_unit": 1.0}
-    volume, clearance = pk.v_central or 1.0, pk.clearance or 1.0
-    two = pk.model == "two_compartment" and pk.q and pk.v_peripheral
-    # mg to nM: mg/L = g/m3; mg/L over g/mol is mmol/L; times 1e6 gives nM.
-    per_mg = 1e3 * 1e3 / (drug.molar_mass_g_per_mol or 1e5) / volume if drug.dose_unit == "mg" else 1.0 / volume
-    if drug.dose_unit == "mg" and drug.affinity.unit.replace(" ", "") in ("mg/L", "ug/mL"):
-        per_mg = 1.0 / volume
-    return {
-        "k_elim": clearance / volume,
-        "k_out": pk.q / volume if two and pk.q else 0.0,
-        "k_in": pk.q / pk.v_peripheral if two and pk.q and pk.v_peripheral else 1.0,
-        "nm_per_unit": per_mg * pk.bioavailability,
-    }
+    @property
+    def first_dose_day(self) -> np.ndarray:
+        """Day of the first dose of each slot, from which time-dependent clearance counts, (slot,)."""
+        given = self.doses > 0.0
+        if not len(given):
+            return np.full(SLOTS, NEVER)
+        return np.where(given.any(axis=0), given.argmax(axis=0), NEVER).astype(float)
 
 
 def is_bounded(parameter: Parameter) -> bool:
@@ -77,10 +67,42 @@ def is_bounded(parameter: Parameter) -> bool:
     return parameter.bounded or (parameter.unit == "1" and parameter.low >= 0.0 and parameter.high <= 1.0)
 
 
-def acted_parameters(knowledge: Knowledge) -> tuple[str, ...]:
-    """Return the parameters that any therapy of the catalogue acts on: the same for every regimen, hence static."""
-    addressed = {act.parameter for therapy in knowledge.therapies.values() for act in therapy.act}
-    return tuple(name for name in knowledge.parameters if name in addressed)
+def acted_parameters(knowledge: Knowledge) -> Acted:
+    """Return what any therapy of the catalogue addresses, by law: the same for every regimen, hence static."""
+    acts = [act for therapy in knowledge.therapies.values() for act in therapy.act]
+
+    def by(law: str) -> tuple[str, ...]:
+        addressed = {act.parameter for act in acts if act.law == law}
+        return tuple(name for name in knowledge.parameters if name in addressed)
+
+    every = {act.parameter for act in acts}
+    upper = tuple((n, 1.0) for n, p in knowledge.parameters.items() if n in every and is_bounded(p))
+    return Acted(multiply=by("multiply"), add=by("add"), saturate=by("saturate"), upper=upper)
+
+
+NO_ACTS = Acted((), (), (), ())
+
+
+def _empty_tables(acted: Acted) -> tuple[Acts, dict[str, np.ndarray]]:
+    """Return acts and kinetics of empty slots: neutral, and with rates that divide nothing by zero."""
+    acts = Acts(
+        penetration_rate=np.zeros(SLOTS), ec50=np.ones(SLOTS), hill=np.ones(SLOTS), tumor_to_plasma=np.ones(SLOTS),
+        hazard=np.zeros(SLOTS), stops=np.zeros(SLOTS), multiply=np.ones((SLOTS, len(acted.multiply))),
+        add=np.zeros((SLOTS, len(acted.add))), saturate=np.zeros((SLOTS, len(acted.saturate))),
+        saturates=np.zeros((SLOTS, len(acted.saturate))),
+    )  # fmt: skip
+    positive = {"k_elim": 1.0, "nm_per_unit": 1.0, "cl_t50_day": 1.0, "cl_hill": 1.0, "km": 1.0}
+    return acts, {name: np.full(SLOTS, positive.get(name, 0.0)) for name in Kinetics.__dataclass_fields__}
+
+
+def no_treatment() -> Treatment:
+    """Return a treatment without drugs and days, for the untreated phase, which needs no catalogue."""
+    acts, kinetics = _empty_tables(NO_ACTS)
+    nothing = np.zeros((0, SLOTS))
+    return Treatment(
+        "untreated", (), nothing, np.zeros(SLOTS, bool), np.zeros((0, len(DEPOSITS))), acts, Kinetics(**kinetics),
+        NO_ACTS, True,
+    )  # fmt: skip
 
 
 def untreated(knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
@@ -100,47 +122,44 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
             "too many drugs in one regimen", field="regimen", value=regimen.text, valid=f"at most {SLOTS} drugs"
         )
     acted = acted_parameters(knowledge)
-    k = len(acted)
-    index = {n: i for i, n in enumerate(acted)}
-    table = {
-        "k_elim": np.full(SLOTS, 1.0), "k_out": np.zeros(SLOTS), "k_in": np.ones(SLOTS), "nm_per_unit": np.ones(SLOTS),
-        "penetration_rate": np.ones(SLOTS), "ec50": np.ones(SLOTS), "hill": np.ones(SLOTS),
-        "tumor_to_plasma": np.ones(SLOTS), "multiply": np.ones((SLOTS, k)), "add": np.zeros((SLOTS, k)),
-        "saturate": np.zeros((SLOTS, k)), "saturates": np.zeros((SLOTS, k)),
-    }  # fmt: skip
+    acts, kinetics = _empty_tables(acted)
     deposits = np.zeros((horizon_days, len(DEPOSITS)))
     doses = np.zeros((horizon_days, SLOTS))
     daily = regimen.doses(horizon_days)
     spread = np.zeros(SLOTS, dtype=bool)
     for s, drug in enumerate(drugs):
-        for name, value in _kinetics(drug).items():
-            table[name][s] = value
-        table["ec50"][s], table["hill"][s] = drug.affinity.ec50, drug.affinity.hill
-        table["tumor_to_plasma"][s] = drug.affinity.tumor_to_plasma
+        for name, value in kinetics_of(drug).items():
+            kinetics[name][s] = value
+        acts.ec50[s], acts.hill[s] = drug.affinity.ec50, drug.affinity.hill
+        acts.tumor_to_plasma[s] = drug.affinity.tumor_to_plasma
         heavy = (drug.molar_mass_g_per_mol or 0.0) > 1e4
-        table["penetration_rate"][s] = ANTIBODY_PENETRATION_PER_DAY if heavy else SMALL_MOLECULE_PENETRATION_PER_DAY
+        acts.penetration_rate[s] = ANTIBODY_PENETRATION_PER_DAY if heavy else 0.0
+        acts.hazard[s] = -np.log1p(-min(drug.toxicity.ae3_percent, 99.0) / 100.0)
+        # Labels: grade 3 colitis or pneumonitis ends CTLA-4 blockade for good; others are held and resumed.
+        acts.stops[s] = float("anti_ctla4" in drug.therapy)
         spread[s] = drug.route == "oral"
         if drug.deposit is not None:
             deposits[:, DEPOSITS.index(drug.deposit.state)] += daily[:, s] * drug.deposit.million_per_unit
         doses[:, s] = daily[:, s]
         for therapy in drug.therapy:
             for act in knowledge.therapies[therapy].act:
-                j = index[act.parameter]
                 if act.law == "multiply":
-                    table["multiply"][s, j] *= act.value
+                    acts.multiply[s, acted.multiply.index(act.parameter)] *= act.value
                 elif act.law == "add":
-                    table["add"][s, j] += act.value
+                    acts.add[s, acted.add.index(act.parameter)] += act.value
                 else:
                     # Drugs of two classes with the same pull keep the stronger value.
-                    table["saturate"][s, j] = max(table["saturate"][s, j], act.value)
-                    table["saturates"][s, j] = 1.0
+                    j = acted.saturate.index(act.parameter)
+                    acts.saturate[s, j] = max(acts.saturate[s, j], act.value)
+                    acts.saturates[s, j] = 1.0
     return Treatment(
         text=regimen.text,
         drugs=regimen.drugs,
         doses=doses,
         spread=spread,
         deposits=deposits,
-        acts=Acts(**table),
+        acts=acts,
+        kinetics=Kinetics(**kinetics),
         acted=acted,
-        upper=tuple(1.0 if is_bounded(knowledge.parameters[n]) else float("inf") for n in acted),
+        hill_is_one=all(drug.affinity.hill == 1.0 for drug in knowledge.drugs.values()),
     )

@@ -17,11 +17,13 @@ import jax
 import numpy as np
 
 from tumornexus.activities import Activities, named_generator
+from tumornexus.biology.params import Params
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Effect, Tumor
-from tumornexus.systemic.solver import STATUS, grow
-from tumornexus.systemic.state import CLONES, State, densities
+from tumornexus.systemic.ode import LESION_VARIED
+from tumornexus.systemic.solver import STATUS, Lesions, grow
+from tumornexus.systemic.state import CLONES, LESIONS, OCCULT, State, patient_mean
 from tumornexus.systemic.treatment import is_bounded
 
 CANDIDATES_PER_DRAW = 4
@@ -65,6 +67,8 @@ class Twin:
     activities: Mapping[str, np.ndarray]
     effects: Mapping[str, tuple[tuple[Effect, np.ndarray], ...]]
     state: State
+    lesions: Lesions
+    luck: np.ndarray  # (draw,) seed of chance in small clones, shared by all arms
     weights: np.ndarray
     n_candidates: int
     n_failed: int
@@ -109,6 +113,8 @@ def draw_bare(
         if name == "growth_rate":
             spread = np.log(tumor.doubling_time_high / tumor.doubling_time_low) / (2 * 1.645)
             column = np.log(2.0) / tumor.doubling_time_day * np.exp(np.clip(spread, 0.1, 0.8) * z)
+        elif name == "toxicity_threshold":
+            column = -np.log1p(-stream.random(n))  # the hazard at which an event happens is exponential
         elif name == "mapk_dependence":
             # Dependence of the clone that inhibitors shrink, from the driver itself, not from pathway activity:
             # RAS-mutant
@@ -126,6 +132,23 @@ def draw_bare(
                 column = value * np.exp(parameter.spread_sd_log * z)
         columns.append(column)
     return np.stack(columns, axis=1)
+
+
+def draw_lesions(values: np.ndarray, names: tuple[str, ...], seed: int, sample: str) -> Lesions:
+    """Draw number, sizes and differences of the measured lesions of each patient.
+
+    One lesion, and up to two more, each with probability `second_lesion`; shares of the burden are those of broken
+    sticks, largest first; parameters of `LESION_VARIED` differ by log-normal factors.
+    """
+    n = len(values)
+    p = Params(tuple(values.T), names)  # type: ignore[arg-type]
+    stream = named_generator(seed, "lesions", sample)
+    number = 1 + np.sum(stream.random((n, OCCULT - 1)) < np.asarray(p.second_lesion)[:, None], axis=1)
+    sticks = stream.exponential(size=(n, OCCULT)) * (np.arange(OCCULT) < number[:, None])
+    shares = np.zeros((n, LESIONS))
+    shares[:, :OCCULT] = -np.sort(-sticks, axis=1) / sticks.sum(axis=1, keepdims=True)
+    z = stream.standard_normal((n, len(LESION_VARIED), LESIONS))
+    return Lesions(shares, np.exp(np.asarray(p.lesion_spread)[:, None, None] * np.clip(z, -3.0, 3.0)))
 
 
 def draw_effects(
@@ -219,7 +242,9 @@ def parameterize(
         target = tumor.burden_ml * np.exp(np.clip(spread, 0.1, 1.0) * burden_stream.standard_normal(n))
     maximum = values[:, names.index("max_volume")]
     target = np.clip(target, 2.0, 0.4 * maximum)
-    grown = grow(values, names, target, progress=progress)
+    lesions = draw_lesions(values, names, seed, sample)
+    luck = named_generator(seed, "luck", sample).integers(0, 2**32, size=n, dtype=np.uint32)
+    grown = grow(values, names, target, lesions=lesions, luck=luck, progress=progress)
 
     notes = []
     weights = (grown.status == 0).astype(float)
@@ -232,7 +257,7 @@ def parameterize(
         )
     if facts.inflamed_z is not None:
         mean, sd = reference_infiltration()
-        cells = densities(grown.state)
+        cells = patient_mean(grown.state)
         infiltration = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
         z = (np.log(np.maximum(infiltration, 1e-9)) - mean) / sd
         expected = SCORE_CORRELATION * np.clip(z, -4.0, 4.0)
@@ -261,6 +286,8 @@ def parameterize(
         activities={m: a[distinct] for m, a in drawn.items()},
         effects={m: tuple((e, s[distinct]) for e, s in pairs) for m, pairs in effects.items()},
         state=_take(grown.state, distinct),
+        lesions=lesions[distinct],
+        luck=luck[distinct],
         weights=counts / counts.sum(),
         n_candidates=n,
         n_failed=n_failed,
@@ -290,9 +317,9 @@ def _merge_clone(state: State, index: int, present: np.ndarray) -> State:
 
     def merged(x: np.ndarray) -> np.ndarray:
         x = np.array(x)
-        moved = np.where(present, x[..., index], 0.0)
-        x[..., 0] += moved
-        x[..., index] -= moved
+        moved = np.where(present[:, None], x[:, index], 0.0)
+        x[:, 0] += moved
+        x[:, index] -= moved
         return x
 
     return replace(state, cancer=merged(np.asarray(state.cancer)), persister=merged(np.asarray(state.persister)))
