@@ -48,7 +48,8 @@ def simulate_twins(
 ) -> xr.Dataset:
     """Simulate every twin under every treatment; dims (twin, regimen, draw, time), `weight` and `status` included.
 
-    `stochastic`: whether clones of few cells are counted (see `chance`) or follow the equations. All twins must have the same number of draws (they are variants of one twin, or padded alike).
+    `stochastic`: whether clones of few cells are counted (see `chance`) or follow the equations.
+    All twins must have the same number of draws (they are variants of one twin, or padded alike).
     """
     draws = {t.n_draws for t in twins}
     if len(draws) != 1:

@@ -38,8 +38,8 @@ def _frozen(x: jax.Array, gain: jax.Array, loss: jax.Array, dt: jax.Array) -> ja
 def exponential_trapezoid(x: Any, flux: Callable[[int, Any], Flux], dt: jax.Array) -> tuple[Any, Flux]:
     """Return the pytree `x` after `dt` days, and its rates at the start; `flux` as for `exponential_rk4`.
 
-    Freezing P and d over a step has the exact solution x exp(-d h) + P h phi(-d h), phi(z) = (exp(z) - 1)/z, positive by
-    construction. Doing it with P, d at the start and then with the mean of start and predicted end gives order two
+    Freezing P and d over a step has the exact solution x exp(-d h) + P h phi(-d h), phi(z) = (exp(z) - 1)/z, positive
+    by construction. Doing it with P, d at the start and then with the mean of start and predicted end gives order two
     (exponential trapezoidal rule; Hochbruck and Ostermann 2010, section 2).
     """
     # Barriers keep the compiler from computing one stage again inside the next, which costs more than it saves.

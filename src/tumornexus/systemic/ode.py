@@ -1,7 +1,8 @@
 """The ordinary differential equations of a treated host, and the events that doses are.
 
 `Body` is everything that changes: cells, levels and drugs. Between doses it follows `derivative`, which the integrator
-solves and `systemic.export` writes out for other simulators; a dose adds to a compartment (`apply_dose`) or sets an input rate.
+solves and `systemic.export` writes out for other simulators; a dose adds to a compartment
+(`apply_dose`) or sets an input rate.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def derivative(t: jax.Array, body: Body, input_rate: jax.Array, patient: Patient
 
 
 def apply_dose(body: Body, bolus: jax.Array, cells: jax.Array) -> Body:
-    """Return the body after a dose: `bolus` (slot, batch) to the central compartments, `cells` (kind, batch) in million.
+    """Return the body after a dose: `bolus` (slot, batch) to the central compartments, `cells` (kind, batch), million.
 
     Cell products enter blood, NK cells the lesions in proportion to their volume, virus is injected into the first
     lesion.

@@ -49,7 +49,7 @@ def _libsbml() -> Any:
     try:
         import libsbml
     except ImportError:
-        raise SimulationError('writing SBML needs libSBML; install it with: pip install "tumornexus[sbml]"') from None
+        raise SimulationError("writing SBML needs libSBML; install it with: pip install python-libsbml") from None
     return libsbml
 
 
