@@ -905,6 +905,7 @@ def phenotypes() -> Experiment:
             axes.set_xlabel("CD8 T cells (% of cells)", fontsize=8.5)
             axes.set_ylabel("Share of them in reach of cancer cells", fontsize=8.5)
             axes.legend(frameon=False, fontsize=7.5)
+        left.set_ylim(top=1.3)  # without exclusion all are in reach, at 1
         right.set(xlim=left.get_xlim(), ylim=left.get_ylim())
         right.set_title("Control: no need of CCL4; no exclusion")
 
