@@ -46,13 +46,27 @@ def test_a_mean_of_zero_is_no_event():
 
 
 def test_a_member_draws_the_same_numbers_beside_any_other():
-    keys = jnp.array([[1, 2], [1, 3], [1, 4]], dtype=jnp.uint32)
-    together = np.asarray(uniforms(keys, jnp.asarray(5), (3, 2)))
-    alone = np.asarray(uniforms(keys[1:2], jnp.asarray(5), (3, 2)))
+    seeds = jnp.array([1, 2, 3], dtype=jnp.uint64)
+    together = np.asarray(uniforms(seeds, jnp.asarray(5), (2,)))
+    alone = np.asarray(uniforms(seeds[1:2], jnp.asarray(5), (2,)))
     np.testing.assert_array_equal(together[..., 1:2], alone)
     assert together.shape == (3, 2, 3)
     assert (together[..., 0] != together[..., 1]).all()
-    assert (together != np.asarray(uniforms(keys, jnp.asarray(6), (3, 2)))).all()
+    assert (together != np.asarray(uniforms(seeds, jnp.asarray(6), (2,)))).all()
+
+
+def test_numbers_are_uniform_and_independent_over_members_steps_places_and_parts():
+    seeds = jnp.arange(2000, dtype=jnp.uint64)
+    numbers = np.stack([np.asarray(uniforms(seeds, jnp.asarray(step), (5,))) for step in range(8)])
+    assert (numbers > 0.0).all()
+    assert (numbers < 1.0).all()
+    counts = np.histogram(numbers, bins=50, range=(0.0, 1.0))[0]
+    expected = numbers.size / 50
+    assert ((counts - expected) ** 2 / expected).sum() < 49 + 5 * np.sqrt(2 * 49)
+    flat = [np.moveaxis(numbers, axis, 0) for axis in range(4)]
+    for along in flat:
+        a, b = along[:-1].ravel(), along[1:].ravel()
+        assert abs(np.corrcoef(a, b)[0, 1]) < 5.0 / np.sqrt(a.size)
 
 
 def lives(cells: float, birth: float, death: float, days: float) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_growth_does_not_depend_on_the_batch(tumors: Tumors):
 def test_a_new_regimen_and_a_new_patient_compile_nothing(baseline, tumors: Tumors, knowledge: Knowledge):
     one = usual(knowledge, "nivolumab")
     treating, growing = (
-        _compiled_treatment(setting_of(tumors.names, one), 1, (*OBSERVABLES, "lesion_volume")),
+        _compiled_treatment(setting_of(tumors.names, one), 1, (*OBSERVABLES, "lesion_volume"), False),
         _compiled_growth(Setting(tumors.names, NO_ACTS, True)),
     )
     before = treating._cache_size(), growing._cache_size()

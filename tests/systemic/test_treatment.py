@@ -37,6 +37,8 @@ def test_every_drug_of_the_catalogue_can_be_prepared(knowledge: Knowledge):
         assert acts.hazard[0] >= 0.0, drug.id
         for part in (acts, kinetics):
             for field, values in vars(part).items():
+                if field == "used":
+                    continue  # counted when patients are put together
                 assert np.isfinite(values).all(), (drug.id, field)
         addressed = {a.parameter for t in drug.therapy for a in knowledge.therapies[t].act}
         assert changed(treatment, 0) == addressed, drug.id

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -38,6 +41,7 @@ class Acts(eqx.Module):
     add: jax.Array
     saturate: jax.Array  # value moved towards
     saturates: jax.Array  # 1 where `saturate` applies
+    used: jax.Array | None = None  # how many slots hold a drug, a scalar; None: work through all
 
 
 def occupancy(concentration: jax.Array, ec50: jax.Array, hill: jax.Array, *, hill_is_one: bool = False) -> jax.Array:
@@ -48,6 +52,17 @@ def occupancy(concentration: jax.Array, ec50: jax.Array, hill: jax.Array, *, hil
     return ratio / (1.0 + ratio)
 
 
+def over_slots(used: jax.Array | None, slots: int, add: Callable[[Any, Any], Any], start: Any) -> Any:
+    """Return `start` after `add(slot, carried)` for each slot in use.
+
+    A count known only at run time (`used`) makes a loop, so that empty slots cost nothing and a regimen with more drugs
+    compiles nothing. Without it all slots are written out, as reverse differentiation and the export need.
+    """
+    if used is None:
+        return functools.reduce(lambda carried, s: add(s, carried), range(slots), start)
+    return jax.lax.fori_loop(0, used, add, start)
+
+
 def modulate(p: Params, acts: Acts, effect: jax.Array, acted: Acted) -> Params:
     """Return the parameters under the drugs present.
 
@@ -56,29 +71,33 @@ def modulate(p: Params, acts: Acts, effect: jax.Array, acted: Acted) -> Params:
     drugs of one class can add up beyond what the parameter means.
     """
     lesions = effect.ndim == 3
-    slots = effect.shape[0]
 
-    def size(table: jax.Array, slot: int) -> jax.Array:
+    def size(table: jax.Array, slot: Any) -> jax.Array:
         return table[slot][:, None, :] if lesions else table[slot]
 
-    changed: dict[str, jax.Array] = {}
-    if acted.multiply:
-        factor = 1.0
-        for s in range(slots):
-            factor = factor * (1.0 + (size(acts.multiply, s) - 1.0) * effect[s])
-        changed |= {name: getattr(p, name) * factor[j] for j, name in enumerate(acted.multiply)}
-    if acted.add:
-        added = 0.0
-        for s in range(slots):
-            added = added + size(acts.add, s) * effect[s]
-        changed |= {name: changed.get(name, getattr(p, name)) + added[j] for j, name in enumerate(acted.add)}
-    if acted.saturate:
-        kept, weight, pulled = 1.0, 0.0, 0.0
-        for s in range(slots):
-            w = size(acts.saturates, s) * effect[s]
-            kept, weight, pulled = kept * (1.0 - w), weight + w, pulled + w * size(acts.saturate, s)
-        target = pulled / jnp.maximum(weight, 1e-12)
-        for j, name in enumerate(acted.saturate):
-            changed[name] = changed.get(name, getattr(p, name)) * kept[j] + target[j] * (1.0 - kept[j])
+    def one_drug(slot: Any, so_far: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        factor, added, kept, weight, pulled = so_far
+        here = effect[slot]
+        w = size(acts.saturates, slot) * here
+        return (
+            factor * (1.0 + (size(acts.multiply, slot) - 1.0) * here),
+            added + size(acts.add, slot) * here,
+            kept * (1.0 - w),
+            weight + w,
+            pulled + w * size(acts.saturate, slot),
+        )
+
+    def full(value: float, names: tuple[str, ...]) -> jax.Array:
+        return jnp.full((len(names), *effect.shape[1:]), value, effect.dtype)
+
+    start = (full(1.0, acted.multiply), full(0.0, acted.add),
+             full(1.0, acted.saturate), full(0.0, acted.saturate), full(0.0, acted.saturate))  # fmt: skip
+    factor, added, kept, weight, pulled = over_slots(acts.used, effect.shape[0], one_drug, start)
+
+    changed = {name: getattr(p, name) * factor[j] for j, name in enumerate(acted.multiply)}
+    changed |= {name: changed.get(name, getattr(p, name)) + added[j] for j, name in enumerate(acted.add)}
+    target = pulled / jnp.maximum(weight, 1e-12)
+    for j, name in enumerate(acted.saturate):
+        changed[name] = changed.get(name, getattr(p, name)) * kept[j] + target[j] * (1.0 - kept[j])
     upper = dict(acted.upper)
     return p.replaced({name: jnp.clip(value, 0.0, upper.get(name)) for name, value in changed.items()})

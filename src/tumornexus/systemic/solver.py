@@ -8,8 +8,11 @@ out whatever the chunk or thread count, because members never interact.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from tumornexus.biology.drug_action import over_slots
 from tumornexus.biology.params import Params
 from tumornexus.biology.pharmacology import propagate
 from tumornexus.errors import SimulationError
@@ -39,7 +43,7 @@ from tumornexus.systemic.ode import (
 from tumornexus.systemic.state import CLONES, HOST, LESIONS, OCCULT, State, volume_ml
 from tumornexus.systemic.treatment import NO_ACTS, SLOTS, Treatment, no_treatment
 
-CHUNK = 256  # members of one compiled call; ensembles are padded to a multiple
+CHUNK = 128  # members of one compiled call; ensembles are padded to a multiple
 GROWTH_STEPS = 700  # most steps of the untreated phase
 SEED_VOLUME_ML = 1.0  # where the untreated phase starts: about 12 mm across, near the smallest target lesion (10 mm)
 SAVE_EVERY_DAYS = 7
@@ -101,19 +105,23 @@ def _choose(where: jax.Array, new: Any, old: Any) -> Any:
 
 
 class _Chance(NamedTuple):
-    """Streams of each member: `keys` (batch, 2); drawing is off where `on` (batch,) is False."""
+    """Streams of each member: `seeds` (batch,); drawing is off where `on` (batch,) is False."""
 
-    keys: jax.Array
+    seeds: jax.Array
     on: jax.Array
 
 
 def _with_chance(before: State, after: State, first: Flux, dt: jax.Array, step: jax.Array, luck: _Chance) -> State:
     """Return `after` with clones of few cells counted (see `chance`); rates are those at the start of the step."""
-    # The net per-capita loss of the equations split into birth and death; crowding enters through the loss.
-    death = jnp.maximum(first.loss.state.cancer + first.divide, 0.0)
-    uniform = chance.uniforms(luck.keys, step, (3, *before.cancer.shape[:-1]))
-    counted = chance.leap(before.cancer, after.cancer, first.divide, death, first.gain.state.cancer, dt, uniform)
-    return eqx.tree_at(lambda s: s.cancer, after, jnp.where(luck.on, counted, after.cancer))
+
+    def count() -> jax.Array:
+        # The net per-capita loss of the equations split into birth and death; crowding enters through the loss.
+        death = jnp.maximum(first.loss.state.cancer + first.divide, 0.0)
+        uniform = chance.uniforms(luck.seeds, step, before.cancer.shape[:-1])
+        counted = chance.leap(before.cancer, after.cancer, first.divide, death, first.gain.state.cancer, dt, uniform)
+        return jnp.where(luck.on, counted, after.cancer)
+
+    return eqx.tree_at(lambda s: s.cancer, after, jax.lax.cond(jnp.any(luck.on), count, lambda: after.cancer))
 
 
 def _grow(
@@ -155,6 +163,20 @@ class Seen(NamedTuple):
     status: jax.Array
 
 
+def _eliminate(
+    amounts: jax.Array, since: jax.Array, dt: jax.Array, input_rate: jax.Array, patient: Patient, bare: Params
+) -> jax.Array:
+    """Return the amounts of all drugs after `dt` days, `since` (slot, batch) days after their first doses."""
+
+    def one_drug(slot: Any, carried: jax.Array) -> jax.Array:
+        here = partial(jax.lax.dynamic_slice_in_dim, start_index=slot, slice_size=1)
+        kinetics = jax.tree.map(here, patient.kinetics)
+        after, _ = propagate(kinetics, here(carried), here(since), dt, here(input_rate), bare.clearance_factor)
+        return jax.lax.dynamic_update_slice_in_dim(carried, after, slot, 0)
+
+    return over_slots(patient.acts.used, amounts.shape[0], one_drug, amounts)
+
+
 def _advance(
     body: Body, t: jax.Array, dt: jax.Array, input_rate: jax.Array, patient: Patient, setting: Setting, precise: bool
 ) -> tuple[Body, Flux]:
@@ -164,12 +186,10 @@ def _advance(
     # Drugs do not depend on the tissue, so their course over the step is known before.
     amounts = [body.amounts]
     for k in range(2):
-        later = since + 0.5 * k * dt
-        after, _ = propagate(patient.kinetics, amounts[-1], later, 0.5 * dt, input_rate, bare.clearance_factor)
-        amounts.append(after)
-    plasma = [concentration(a, patient) for a in amounts]
+        amounts.append(_eliminate(amounts[-1], since + 0.5 * k * dt, 0.5 * dt, input_rate, patient, bare))
+    plasma = jnp.stack([concentration(a, patient) for a in amounts])
 
-    def rates(half_steps: int, x: Tissue) -> Flux:
+    def rates(half_steps: jax.Array, x: Tissue) -> Flux:
         return tissue_flux(x, plasma[half_steps], patient, setting)
 
     if precise:
@@ -243,12 +263,12 @@ def _treat(
 
 @functools.cache
 def _compiled_growth(setting: Setting) -> Callable:
-    return jax.jit(functools.partial(_grow, setting=setting))
+    return jax.jit(partial(_grow, setting=setting))
 
 
 @functools.cache
 def _compiled_treatment(setting: Setting, steps_per_day: int, keep: tuple[str, ...], precise: bool) -> Callable:
-    return jax.jit(functools.partial(_treat, setting=setting, steps_per_day=steps_per_day, keep=keep, precise=precise))
+    return jax.jit(partial(_treat, setting=setting, steps_per_day=steps_per_day, keep=keep, precise=precise))
 
 
 @dataclass(frozen=True)
@@ -282,10 +302,37 @@ class Grown:
     status: np.ndarray
 
 
-def _chunks(n: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield the members of each compiled call, padded with the last one, and how many of them count."""
-    for start in range(0, n, CHUNK):
-        yield np.minimum(np.arange(start, start + CHUNK), n - 1), min(CHUNK, n - start)
+def _chunks(n: int) -> list[tuple[np.ndarray, int]]:
+    """Return the members of each compiled call, padded with the last one, and how many of them count."""
+    return [(np.minimum(np.arange(start, start + CHUNK), n - 1), min(CHUNK, n - start)) for start in range(0, n, CHUNK)]
+
+
+def _in_parallel(work: Callable[[np.ndarray, int], Any], n: int, progress: Callable[[int], None] | None) -> Any:
+    """Return `work(members, how many count)` of all chunks, joined along the member axis.
+
+    One thread per core takes chunks; the compiled code runs outside the interpreter's lock. Members never interact and
+    the parts are joined in order, so threads do not change a number.
+    """
+
+    def one(chunk: tuple[np.ndarray, int]) -> Any:
+        with jax.enable_x64(True):  # holds for the thread that asks
+            part = work(*chunk)
+        if progress:
+            progress(chunk[1])
+        return part
+
+    chunks = _chunks(n)
+    pool = ThreadPoolExecutor(min(len(chunks), _cores()))
+    try:
+        parts = list(pool.map(one, chunks))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C, waiting chunks do not start
+    return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _last(x: np.ndarray) -> np.ndarray:
@@ -297,11 +344,10 @@ def _first(x: jax.Array, keep: int) -> np.ndarray:
     return np.moveaxis(np.asarray(x), -1, 0)[:keep]
 
 
-def _luck(luck: np.ndarray | None, index: np.ndarray) -> _Chance:
-    on = luck is not None
-    seeds = np.zeros(len(index), dtype=np.uint32) if luck is None else np.asarray(luck, dtype=np.uint32)[index]
-    keys = np.stack([np.full_like(seeds, 0x7E57), seeds], axis=1)
-    return _Chance(jnp.asarray(keys), jnp.full(len(index), on))
+def _luck(luck: np.ndarray | None, index: np.ndarray, stream: int) -> _Chance:
+    """Return the streams of some members; growth (`stream` 0) and treatment (1) draw from different ones."""
+    seeds = np.zeros(len(index)) if luck is None else np.asarray(luck)[index]
+    return _Chance(seeds.astype(np.uint64) * np.uint64(2) + np.uint64(stream), np.full(len(index), luck is not None))
 
 
 def patients_of(
@@ -312,6 +358,11 @@ def patients_of(
     kinetics = jax.tree.map(lambda *xs: _last(np.stack(xs)[assignment]), *[t.kinetics for t in treatments])
     day = _last(np.stack([t.first_dose_day for t in treatments])[assignment])
     return Patient(_last(values), _last(lesions.factors), acts, kinetics, day)
+
+
+def _counted(patient: Patient, drugs: int) -> Patient:
+    """Return the patients with the number of slots in use, so that empty ones cost nothing."""
+    return replace(patient, acts=replace(patient.acts, used=np.asarray(drugs)))
 
 
 def setting_of(names: tuple[str, ...], treatment: Treatment) -> Setting:
@@ -336,17 +387,16 @@ def grow(
     n = len(values)
     if n == 0:
         raise SimulationError("an ensemble needs at least one draw")
-    lesions = lesions or Lesions.single(n)
-    parts = []
-    with jax.enable_x64(True):
-        fn = _compiled_growth(Setting(names, NO_ACTS, True))
-        for index, keep in _chunks(n):
-            patient = patients_of(values[index], lesions[index], [no_treatment()], np.zeros(CHUNK, int))
-            out = fn(patient, _last(lesions.shares[index]), np.asarray(target_ml, float)[index], _luck(luck, index))
-            parts.append(jax.tree.map(lambda x, k=keep: _first(x, k), jax.device_get(out)))
-            if progress:
-                progress(keep)
-    state, days, status = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
+    by_member = lesions or Lesions.single(n)
+    fn = _compiled_growth(Setting(names, NO_ACTS, True))
+
+    def work(index: np.ndarray, kept: int) -> Any:
+        patient = patients_of(values[index], by_member[index], [no_treatment()], np.zeros(CHUNK, int))
+        target = np.asarray(target_ml, float)[index]
+        out = fn(_counted(patient, 0), _last(by_member.shares[index]), target, _luck(luck, index, 0))
+        return jax.tree.map(lambda x: _first(x, kept), jax.device_get(out))
+
+    state, days, status = _in_parallel(work, n, progress)
     return Grown(state=state, days=days, status=status)
 
 
@@ -378,35 +428,36 @@ def treat(
     n = len(values)
     if n == 0:
         raise SimulationError("an ensemble needs at least one member")
-    lesions = lesions or Lesions.single(n)
+    by_member = lesions or Lesions.single(n)
     assignment = np.asarray(assignment)
     wanted = tuple(dict.fromkeys((*keep, "lesion_volume")))
     tables = [np.stack([getattr(t, name) for t in treatments]) for name in ("bolus", "input_rate", "deposits")]
-    parts = []
-    with jax.enable_x64(True):
-        fn = _compiled_treatment(setting_of(names, treatments[0]), steps_per_day, wanted, precise)
-        for index, kept in _chunks(n):
-            which = assignment[index]
-            patient = patients_of(values[index], lesions[index], treatments, which)
-            start = jax.tree.map(lambda x, i=index: _last(np.asarray(x)[i]), state)
-            schedule = tuple(_last(table[which]) for table in tables)
-            _, seen = jax.device_get(fn(patient, start, schedule, _luck(luck, index)))
-            parts.append(jax.tree.map(lambda x, k=kept: _first(x, k), seen))
-            if progress:
-                progress(kept)
-    seen: Seen = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
+    fn = _compiled_treatment(setting_of(names, treatments[0]), steps_per_day, wanted, precise)
+    drugs = max(len(t.drugs) for t in treatments)
+
+    def work(index: np.ndarray, kept: int) -> Seen:
+        which = assignment[index]
+        patient = _counted(patients_of(values[index], by_member[index], treatments, which), drugs)
+        start = jax.tree.map(lambda x: _last(np.asarray(x)[index]), state)
+        schedule = tuple(_last(table[which]) for table in tables)
+        _, seen = jax.device_get(fn(patient, start, schedule, _luck(luck, index, 1)))
+        seen = jax.tree.map(lambda x: _first(x, kept), seen)
+        single = {name: x.astype(np.float32) for name, x in seen.observables.items()}
+        return seen._replace(observables=single, plasma=seen.plasma)
+
+    seen: Seen = _in_parallel(work, n, progress)
     failed = seen.status != 0
     days = np.arange(seen.plasma.shape[1]) * SAVE_EVERY_DAYS
     data = xr.Dataset(coords={"time": ("time", days, {"units": "day"})})
     for name in wanted:
-        value = seen.observables[name].astype(np.float32)
+        value = seen.observables[name]
         if name == "lesion_volume":
             dims, value = ("member", "lesion", "time"), value.swapaxes(1, 2)
         else:
             dims = ("member", "time")
         value[failed] = np.nan
         data[name] = (dims, value)
-    data["plasma"] = (("member", "time", "slot"), seen.plasma.astype(np.float32))
+    data["plasma"] = (("member", "time", "slot"), seen.plasma)
     data["toxicity_event_day"] = (("member",), seen.event_day.astype(np.float32))
     data["status"] = (("member",), seen.status.astype(np.int8))
     return data
