@@ -29,11 +29,15 @@ bench: $(RUNTIME)
 	$(BIN)/python benchmarks/bench.py
 
 # Longer arguments with the world; each script writes its figures and numbers under out/verification.
-verify: $(RUNTIME)
+verify: $(DEV)
 	$(BIN)/tumornexus check
+	TUMORNEXUS_SLOW=1 $(BIN)/python -m pytest tests/systemic/test_gradient.py
 	$(BIN)/python verification/integrator.py --out out/verification
 	$(BIN)/python verification/pk.py --out out/verification
 	$(BIN)/python verification/recovery.py --out out/verification
+	$(BIN)/python verification/sensitivity.py --out out/verification
+	$(BIN)/python verification/sbml.py --out out/verification
+	$(BIN)/python verification/phenomena.py --out out/verification/phenomena
 
 docs: $(DEV)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
@@ -59,7 +63,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 lock: $(VENV)/bin/python
 	$(PIP) install --quiet pip-tools
 	$(LOCK) --output-file requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra docs --extra scverse -c requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra docs --extra scverse --extra sbml --extra verify -c requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) out docs/_build docs/catalogue docs/reference

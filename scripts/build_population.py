@@ -30,6 +30,7 @@ from tumornexus.knowledge.regimen import parse_regimen
 from tumornexus.profile.fusion import LEVEL_PRIOR
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.state import patient_mean
+from tumornexus.systemic.treatment import Treatment
 from tumornexus.trial.endpoints import recist
 
 DATA = Path(__file__).parents[1] / "src" / "tumornexus" / "systemic" / "data"
@@ -61,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=128)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dry-run", action="store_true", help="print the comparison and write nothing")
     options = parser.parse_args()
     knowledge = load_knowledge()
     twins: dict[tuple[str, bool | None], Twin] = {}
@@ -80,38 +82,45 @@ def main() -> None:
     weights = np.concatenate([w / len(infiltration) for _, w in infiltration])
     mean = float(np.sum(weights * values))
     sd = float(np.sqrt(np.sum(weights * (values - mean) ** 2)))
+    print(f"ln CD8 infiltration {mean:.3f} +- {sd:.3f}")
 
-    arms = []
+    # All arms of a population in one call fill the cores.
+    chosen: dict[tuple[str, bool | None], list[tuple[Trial, Arm, Treatment]]] = {}
     for trial in knowledge.trials.values():
         for arm in trial.arm:
             if not in_scope(trial, arm):
                 continue
-            tumor = arm.tumor or trial.tumor
             try:
-                treatment = prepare(parse_regimen(arm.regimen, knowledge), knowledge)
+                treatment = prepare(parse_regimen(str(arm.regimen), knowledge), knowledge)
             except NexusError as error:
                 print(f"left out: {trial.name} {arm.name}: {error}")
                 continue
-            twin = twin_of(tumor, True if "BRAF V600" in trial.selection else None)
-            data = simulate(twin, [treatment])
-            result = recist(data["lesion_volume"].isel(regimen=0).values, data["time"].values)
+            who = str(arm.tumor or trial.tumor), True if "BRAF V600" in trial.selection else None
+            chosen.setdefault(who, []).append((trial, arm, treatment))
+    arms = []
+    for who, group in chosen.items():
+        twin = twin_of(*who)
+        data = simulate(twin, [treatment for _, _, treatment in group], keep=("tumor_volume",))
+        for i, (trial, arm, treatment) in enumerate(group):
+            result = recist(data["lesion_volume"].isel(regimen=i).values, data["time"].values)
             simulated = 100.0 * float(np.sum(twin.weights[result.objective]))
             arms.append(
                 {
-                    "trial": trial.id, "trial_name": trial.name, "arm": arm.name, "tumor": tumor,
+                    "trial": trial.id, "trial_name": trial.name, "arm": arm.name, "tumor": who[0],
                     "classes": sorted(classes_of(treatment.drugs, knowledge)), "regimen": treatment.text,
                     "orr_published": arm.outcome.orr, "orr_simulated": round(simulated, 1), "n": arm.n,
                 }
             )  # fmt: skip
-            told = f"{trial.name:22s} {tumor:11s} {arm.name[:28]:28s}"
+            told = f"{trial.name:22s} {who[0]:11s} {arm.name[:28]:28s}"
             print(f"{told} published {arm.outcome.orr:5.1f} model {simulated:5.1f}", flush=True)
     error = np.abs([a["orr_simulated"] - a["orr_published"] for a in arms])
     print(f"{len(arms)} arms: mean absolute error {error.mean():.1f} points, median {np.median(error):.1f}")
+    if options.dry_run:
+        return
     provenance = {"draws": options.draws, "seed": options.seed, "knowledge_digest": knowledge.digest}
     (DATA / "calibration.json").write_text(json.dumps({**provenance, "arms": arms}, indent=1) + "\n", "utf-8")
     reference = {**provenance, "ln_cd8_infiltration_mean": round(mean, 4), "ln_cd8_infiltration_sd": round(sd, 4)}
     (DATA / "reference_population.json").write_text(json.dumps(reference, indent=1) + "\n", "utf-8")
-    print(f"ln CD8 infiltration {mean:.3f} +- {sd:.3f}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_help_comes_at_once():
 def test_help_names_every_command(command):
     told = command("--help")
     assert told.code == 0
-    for name in ("run", "profile", "design", "explain", "compare", "check", "data"):
+    for name in ("run", "profile", "design", "export-sbml", "explain", "compare", "check", "data"):
         assert name in told.out
     for name in ("run", "profile", "design", "explain", "compare", "check"):
         assert command(name, "--help").code == 0
@@ -79,6 +79,19 @@ CASES = {
     "sample not in the cohort": ("run", "{cohort}", "--sample", "P9", "--out", "{out}"),
     "unknown drug": ("run", "{cohort}", "--sample", "P1", "--regimen", "nivolumbab 240 mg q2w", "--out", "{out}"),
     "dose without unit": ("run", "{cohort}", "--sample", "P1", "--regimen", "nivolumab 240 q2w", "--out", "{out}"),
+    "override of an unknown parameter": (
+        "run",
+        "{cohort}",
+        "--sample",
+        "P1",
+        "--set",
+        "cd8_entri=2",
+        "--out",
+        "{out}",
+    ),
+    "override out of bounds": ("design", "{cohort}", "--sample", "P1", "--set", "cd8_entry=-2", "--out", "{out}"),
+    "override that is no number": ("run", "{cohort}", "--sample", "P1", "--set", "cd8_entry=many", "--out", "{out}"),
+    "override without a value": ("run", "{cohort}", "--sample", "P1", "--set", "cd8_entry", "--out", "{out}"),
     "profile of a missing folder": ("profile", "{tmp}/nowhere", "--out", "{out}"),
     "profile of an unknown sample": ("profile", "{cohort}", "--sample", "P9", "--out", "{out}"),
     "profile with an unknown drug": ("profile", "{cohort}", "--regimen", "nivolumbab 240 mg q2w", "--out", "{out}"),
@@ -87,6 +100,8 @@ CASES = {
     "negative expression": ("profile", "{negative}", "--out", "{out}"),
     "unknown cancer type": ("profile", "{cancer}", "--out", "{out}"),
     "design of an unknown sample": ("design", "{cohort}", "--sample", "P9", "--out", "{out}"),
+    "export in an unknown layout": ("export-sbml", "nivolumab 240 mg q2w", "--layout", "xml", "--out", "{tmp}/a.xml"),
+    "export into a missing folder": ("export-sbml", "nivolumab 240 mg q2w", "--out", "{tmp}/no/a.xml"),
     "explain something unknown": ("explain", "b2m_lost"),
     "compare something unknown": ("compare", "ici", "radiotherapy"),
     "compare a thing with itself": ("compare", "ici", "ici"),
@@ -214,3 +229,16 @@ def test_measuring_and_explaining_load_no_simulator(words, folders, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.simulation
+def test_a_regimen_is_exported_as_sbml(command, tmp_path):
+    pytest.importorskip("libsbml")
+    told = command("export-sbml", "nivolumab 240 mg q2w", "--tumor", "melanoma", "--out", tmp_path / "host.xml")
+    assert told.code == 0, told.err
+    assert "states" in told.out
+    assert (tmp_path / "host.xml").read_text(encoding="utf-8").count("dose_nivolumab") > 1
+    wrong = command("export-sbml", "no_such_drug 1 mg q2w", "--out", tmp_path / "none.xml")
+    assert wrong.code == 2
+    assert wrong.err.startswith("error: ")
+    assert not (tmp_path / "none.xml").exists()

@@ -30,7 +30,28 @@ Regimens = Annotated[
     typer.Option("--regimen", help='Regimen to simulate, such as "nivolumab 240 mg q2w"; may be repeated.'),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of all random streams.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Model parameter set by hand in its unit, such as cd8_entry=2; may be repeated."),
+]
 Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
+
+
+def _overrides(texts: list[str] | None) -> dict[str, float]:
+    """Read `--set parameter=value` options; whether the model can use them is checked where they are used."""
+    from tumornexus.errors import InputError
+
+    given = {}
+    for text in texts or ():
+        name, separator, value = text.partition("=")
+        try:
+            given[name.strip()] = float(value)
+        except ValueError:
+            problem = "no number" if separator else "no '='"
+            raise InputError(
+                problem, field="--set", value=text, valid="parameter=number, such as cd8_entry=2"
+            ) from None
+    return given
 
 
 def _show_version(asked: bool) -> None:
@@ -82,6 +103,7 @@ def run_command(
     out: Out,
     sample: Sample = None,
     regimen: Regimens = None,
+    overrides: Overrides = None,
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
@@ -92,8 +114,9 @@ def run_command(
     from tumornexus.report.terminal import print_summary
 
     result = run(
-        patient, sample=sample, out=out, regimens=regimen or (), n_draws=draws, seed=seed, call=sys.argv, progress=_bar
-    )
+        patient, sample=sample, out=out, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws,
+        seed=seed, call=sys.argv, progress=_bar,
+    )  # fmt: skip
     print_summary(result, knowledge=load_knowledge())
     typer.echo(f"report: {out / 'report.html'}")
 
@@ -104,6 +127,7 @@ def design_command(
     out: Out,
     sample: Sample = None,
     regimen: Regimens = None,
+    overrides: Overrides = None,
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
@@ -112,7 +136,10 @@ def design_command(
     from tumornexus.io.write import write_results
     from tumornexus.pipeline import run
 
-    result = run(patient, sample=sample, regimens=regimen or (), n_draws=draws, seed=seed, call=sys.argv, progress=_bar)
+    result = run(
+        patient, sample=sample, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws, seed=seed,
+        call=sys.argv, progress=_bar,
+    )  # fmt: skip
     write_results(
         out,
         {
@@ -238,6 +265,42 @@ def compare_command(
     if known[first.lower()] == known[second.lower()]:
         raise InputError("nothing to compare", field="compare", value=f"{first} {second}", valid="ici car-t")
     Console().print(_rich_table(compare_modalities(load_knowledge())))
+
+
+@app.command("export-sbml")
+def export_sbml_command(
+    regimen: Annotated[str, typer.Argument(help='Regimen, such as "nivolumab 240 mg q2w".')],
+    out: Annotated[Path, typer.Option("--out", help="SBML file to write.")],
+    tumor: Annotated[str, typer.Option("--tumor", help="Tumor type of the virtual patient.")] = "melanoma",
+    layout: Annotated[
+        str, typer.Option("--layout", help="functions (libRoadRunner) or rules (readable, for COPASI).")
+    ] = "functions",
+    seed: Seed = 0,
+) -> None:
+    """Write the equations of a virtual patient under a regimen, with its doses, as SBML for other simulators.
+
+    The toxicity threshold at which the patient's drugs pause is the parameter toxicity_threshold of the file.
+    """
+    from tumornexus.errors import InputError
+
+    if layout not in ("functions", "rules"):
+        raise InputError("unknown layout", field="--layout", value=layout, valid="functions or rules")
+    if not out.absolute().parent.is_dir():
+        raise InputError("no such folder", field="--out", value=str(out.parent), valid="a file in an existing folder")
+    _keep_compiled()
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.regimen import parse_regimen
+    from tumornexus.systemic.export.patients import virtual_patients
+    from tumornexus.systemic.export.sbml import export_sbml
+    from tumornexus.systemic.treatment import prepare
+
+    knowledge = load_knowledge()
+    treatment = prepare(parse_regimen(regimen, knowledge), knowledge)
+    patient = virtual_patients(tumor, knowledge, 1, seed=seed)
+    equations = export_sbml(
+        out, patient.values[0], patient.names, patient.state, treatment, knowledge, patient.lesions, layout=layout
+    )  # fmt: skip
+    typer.echo(f"{len(equations.rates)} states and {len(equations.events)} events in {out}")
 
 
 @app.command("check")

@@ -55,6 +55,10 @@ class RegimenError(NexusError):
     """A regimen string cannot be read or names an infeasible dose or schedule."""
 
 
+class TrajectoryWarning(UserWarning):
+    """Some trajectories of an ensemble failed numerically; the others are returned."""
+
+
 class SimulationError(NexusError):
     """A simulation as a whole could not be carried out."""
 

@@ -7,7 +7,7 @@ Every step is one public function; this page only connects them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from tumornexus.io import read_patient
 from tumornexus.io.patient import Patient
 from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge, load_knowledge
+from tumornexus.knowledge.overrides import check_overrides
 from tumornexus.knowledge.regimen import Regimen, parse_regimen
 from tumornexus.profile import Profile, profile_patient
 from tumornexus.profile.profile import activities_table, intervals_table, profile_record, summary_table
@@ -105,13 +106,20 @@ def braf_v600(patient: Patient) -> bool | None:
 
 
 def twin_of(
-    profile: Profile, knowledge: Knowledge, *, n_draws: int = DRAWS, seed: int = 0, progress: Progress = silent
+    profile: Profile,
+    knowledge: Knowledge,
+    *,
+    overrides: Mapping[str, float] | None = None,
+    n_draws: int = DRAWS,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Twin:
     """Return the virtual patient of a profile."""
     with progress("growing the virtual tumor", n_draws * CANDIDATES_PER_DRAW) as tick:
         return parameterize(
-            profile.activities, knowledge, facts=facts_of(profile), n_draws=n_draws, seed=seed, progress=tick
-        )
+            profile.activities, knowledge, facts=facts_of(profile), overrides=overrides, n_draws=n_draws, seed=seed,
+            progress=tick,
+        )  # fmt: skip
 
 
 def twin_response(twin: Twin, regimen: Regimen, knowledge: Knowledge) -> tuple[float, float, float]:
@@ -157,6 +165,7 @@ def analyze(
     knowledge: Knowledge,
     *,
     regimens: Sequence[str] = (),
+    overrides: Mapping[str, float] | None = None,
     n_draws: int = DRAWS,
     seed: int = 0,
     call: Sequence[str] = (),
@@ -166,7 +175,7 @@ def analyze(
     tumor = knowledge.tumors[profile.tumor]
     size = patient_size(profile.patient)
     requested = [parse_regimen(text, knowledge, **size) for text in regimens]
-    twin = twin_of(profile, knowledge, n_draws=n_draws, seed=seed, progress=progress)
+    twin = twin_of(profile, knowledge, overrides=overrides, n_draws=n_draws, seed=seed, progress=progress)
     backbone = prepare(parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge, **size), knowledge)
     with progress("reversing mechanisms", 0) as tick:
         nodes = reverse_nodes(twin, knowledge, backbone, progress=tick)
@@ -199,6 +208,7 @@ def run(
     sample: str | None = None,
     out: Path | str | None = None,
     regimens: Sequence[str] = (),
+    overrides: Mapping[str, float] | None = None,
     n_draws: int = DRAWS,
     seed: int = 0,
     call: Sequence[str] = (),
@@ -210,11 +220,13 @@ def run(
         path: patient folder, or cohort folder with `sample`.
         out: folder for the results; None writes nothing.
         regimens: further regimens to simulate and rank.
+        overrides: model parameters set to one value in all draws, by id, in the parameter's unit.
 
     Raises:
         InputError, RegimenError: what is wrong with the input, before anything is written.
     """
     knowledge = load_knowledge()
+    check_overrides(overrides or {}, knowledge)
     patient = read_patient(path, sample)
     for text in regimens:
         prepare(parse_regimen(text, knowledge), knowledge)
@@ -223,6 +235,7 @@ def run(
         profile,
         knowledge,
         regimens=regimens,
+        overrides=overrides,
         n_draws=n_draws,
         seed=seed,
         call=call or ("run", str(path)),

@@ -15,7 +15,7 @@ from tumornexus.biology.params import Params
 NAMES = ("a", "b", "c", "d")
 BATCH = 5
 EVERY = Acted(multiply=NAMES, add=NAMES, saturate=NAMES, upper=())
-KINETIC = ("penetration_rate", "ec50", "hill", "tumor_to_plasma", "hazard", "stops")
+KINETIC = ("penetration_rate", "ec50", "hill", "tumor_to_plasma", "local", "hazard", "checkpoint", "stops")
 SCALE = np.array([2.0, 5.0, 0.3, 0.7])
 
 

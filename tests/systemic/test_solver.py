@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import jax
 import numpy as np
 import pytest
 
 from simulated import BURDEN_ML, HORIZON_DAYS, Tumors, rows, untreated, usual
-from tumornexus.errors import SimulationError
+from tumornexus.errors import SimulationError, TrajectoryWarning
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.dynamics import OBSERVABLES
 from tumornexus.systemic.ode import Setting
@@ -124,11 +126,17 @@ def test_a_failed_member_is_reported_and_harms_no_other(baseline, tumors: Tumors
     values, state = stacked(tumors)
     values = values.copy()
     values[5, tumors.names.index("growth_rate")] = np.nan
-    data = treat(
-        values, tumors.names, state, [usual(knowledge, "nivolumab")], np.zeros(len(values), int), keep=["tumor_volume"]
-    )
+    with pytest.warns(TrajectoryWarning, match=r"1 of \d+ trajectories .* first member 5 under 'nivolumab"):
+        data = treat(
+            values, tumors.names, state, [usual(knowledge, "nivolumab")], np.zeros(len(values), int),
+            keep=["tumor_volume"],
+        )  # fmt: skip
     status = data["status"].values
     assert status[5] == 2
+    (told,) = json.loads(data.attrs["failures"])
+    assert told["member"] == 5
+    assert told["parameters"]["growth_rate"] == "nan"
+    assert float(told["parameters"]["cd8_entry"]) == values[5, tumors.names.index("cd8_entry")]
     assert (np.delete(status, 5) == 0).all()
     assert np.isnan(data["tumor_volume"].values[5]).all()
     others = np.delete(np.arange(len(values)), 5)

@@ -10,8 +10,9 @@ import pytest
 
 from simulated import keep_compiled
 from tumornexus.activities import Activities, Activity
-from tumornexus.errors import SimulationError
-from tumornexus.knowledge import Knowledge
+from tumornexus.errors import InputError, SimulationError
+from tumornexus.knowledge import Knowledge, parse_regimen
+from tumornexus.systemic import prepare, simulate
 from tumornexus.systemic.state import CLONES, members_last, patient_mean, volume_ml
 from tumornexus.systemic.twin import (
     CANDIDATES_PER_DRAW,
@@ -234,3 +235,19 @@ def test_a_tumor_that_cannot_grow_to_its_burden_is_an_error_with_a_way_out(knowl
 def test_every_clone_has_a_parameter_that_seeds_it(knowledge: Knowledge):
     assert set(CLONE_PARAMETERS) == set(CLONES[1:])
     assert set(CLONE_PARAMETERS.values()) <= set(knowledge.parameters)
+
+
+def test_an_override_is_the_same_in_all_draws_and_checked(knowledge: Knowledge):
+    twin = parameterize(activities(low_tmb=1.0), knowledge, overrides={"cd8_entry": 1.5}, n_draws=8, seed=3)
+    assert (twin.bare[:, twin.names.index("cd8_entry")] == 1.5).all()
+    with pytest.raises(InputError, match=r"overrides.cd8_entry.*outside the range"):
+        parameterize(activities(low_tmb=1.0), knowledge, overrides={"cd8_entry": -1.0}, n_draws=8)
+    with pytest.raises(InputError, match=r"did you mean.*cd8_entry"):
+        parameterize(activities(low_tmb=1.0), knowledge, overrides={"cd8_entri": 1.0}, n_draws=8)
+
+
+def test_a_horizon_beyond_the_table_is_refused(twin: Twin, knowledge: Knowledge):
+    treatment = prepare(parse_regimen("nivolumab 240 mg q2w", knowledge), knowledge)
+    for days in (0, -7, 10, 7000):
+        with pytest.raises(SimulationError, match="whole weeks, 7 to 728 days"):
+            simulate(twin, [treatment], horizon_days=days)

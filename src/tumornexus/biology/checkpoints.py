@@ -51,7 +51,8 @@ def rates(local: Local, recognized: jax.Array, p: Params) -> ExhaustionRates:
     progenitors renew (Jansen 2019, Cabrita 2020).
     """
     released = 1.0 / (1.0 + p.pd1_weight * p.pd1_signal * local.pdl1)
-    chronic = recognized * (1.0 + local.tgfb + p.exhaustion_hypoxia * local.hypoxia)
+    # Receptor signalling saturates, so that persisting antigen exhausts even where cells show little of it (assumed).
+    chronic = hill(recognized, p.exhaustion_antigen_half) * (1.0 + local.tgfb + p.exhaustion_hypoxia * local.hypoxia)
     niche = 1.0 + p.tls_support * local.tls
     return ExhaustionRates(
         differentiate=p.progenitor_differentiation * recognized * (p.differentiation_floor + released),

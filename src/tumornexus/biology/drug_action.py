@@ -35,7 +35,9 @@ class Acts(eqx.Module):
     ec50: jax.Array
     hill: jax.Array
     tumor_to_plasma: jax.Array
-    hazard: jax.Array  # ln-scale risk of a grade >= 3 event over the toxicity window at full effect
+    local: jax.Array  # 1 where the drug is given on the spot and reaches only the first lesion
+    hazard: jax.Array  # weight on the drug's effect, such that its usual regimen gives the recorded risk of an event
+    checkpoint: jax.Array  # 1 where the drug releases PD-1 or CTLA-4
     stops: jax.Array  # 1 where such an event ends the drug for good, 0 where it pauses it
     multiply: jax.Array
     add: jax.Array

@@ -31,8 +31,8 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     die = turnover + necrosis, necrosis = necrosis_rate / (1 + (O2 / necrosis_oxygen)^4): cells far from vessels die, so
     that pruning vessels starves the tumor. drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent
     clones; radiation needs oxygen (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs
-    (Geller 2017). Persisters arise under drug kill, TGF-beta, hypoxia and CAF cytokines and return when these are gone
-    (Sharma 2010, Hata 2016); they largely resist drugs and cycle rarely (Oren 2021).
+    (Geller 2017). Persisters arise under drug kill, TGF-beta, hypoxia and CAF cytokines and return, more slowly while
+    the latter three last (Sharma 2010, Hata 2016); they largely resist drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     # TGF-beta holds tumor growth back; blocking the receptor gives this up.

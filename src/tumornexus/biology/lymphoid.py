@@ -29,22 +29,25 @@ class LymphoidRates(NamedTuple):
 def rates(local: Local, lymphocytes: jax.Array, p: Params) -> LymphoidRates:
     """Return the rates of Treg, NK, gamma-delta T and B cells; `lymphocytes` is the host's count relative to normal.
 
-    Treg come by CCL22/CCR4, expand with IL-2, kynurenine and MDSC, arise from helper cells under TGF-beta (0.022 per
-    day, Robertson-Tessi 2012); CTLA-4 antibodies with Fc function deplete them (treg_depletion). Gamma-delta T cells
-    expand where cancer cells lack MHC-I (de Vries 2023) and follow CXCL9/10. CXCL13 of activated T cells and dendritic
-    cells form tertiary lymphoid structures, which hold B cells (Cabrita 2020, Helmink 2020, Petitprez 2020).
+    Treg come by CCL22/CCR4, expand with IL-2, to which they answer at a hundredth of the dose of CD8 T cells, with
+    kynurenine and MDSC and, carrying PD-1 themselves, under its blockade (Kamada 2019); they arise from helper cells
+    under TGF-beta (0.022 per day, Robertson-Tessi 2012); CTLA-4 antibodies with Fc function deplete them
+    (treg_depletion). Gamma-delta T cells expand where cancer cells lack MHC-I (de Vries 2023) and follow CXCL9/10.
+    CXCL13 of activated T cells and dendritic cells form tertiary lymphoid structures, which hold B cells (Cabrita 2020,
+    Helmink 2020, Petitprez 2020).
     """
     brought = lymphocytes * hill(local.perfusion, p.access_half)
     feed = (
         1.0
-        + p.il2_signal
+        + p.treg_il2_gain * hill(p.il2_signal, p.treg_il2_half)
         + p.treg_kynurenine * hill(local.kynurenine, 1.0)
         + p.treg_mdsc * hill(local.mdsc, p.suppressor_half)
     )
+    released = 1.0 + p.treg_pd1_release * (1.0 - p.pd1_signal)
     inflamed = p.nk_recruitment_floor + hill(local.cxcl9_10, 1.0)
     activated = hill(local.cd8_effector + local.cd8_progenitor + local.cd4_helper, p.tls_half)
     return LymphoidRates(
-        recruit_treg=p.treg_recruitment * local.ccl22 * feed * brought,
+        recruit_treg=p.treg_recruitment * local.ccl22 * feed * released * brought,
         treg_die=p.treg_death + p.treg_depletion,
         helper_to_treg=p.treg_conversion * hill(local.tgfb, p.tgfb_half),
         recruit_nk=p.nk_recruitment * brought * inflamed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
@@ -35,7 +36,7 @@ def rates(local: Local, p: Params) -> MyeloidRates:
     inputs = granulocytic + p.mdsc_ccl2_share * hill(local.ccl2, 1.0)
     lactic = hill(local.lactate, p.lactate_half)
     amplify = p.mdsc_floor + p.mdsc_amplification * (hill(local.il6, 1.0) + lactic + local.hypoxia)
-    mapk = 1.0 - p.mdsc_mapk_share * p.mapk_inhibition * p.mapk_dependence
+    mapk = 1.0 - p.mdsc_mapk_share * p.mapk_inhibition * jnp.minimum(p.mapk_output, 1.0)
     to_m2 = p.m2_polarization * (
         p.m2_floor + hill(local.il10, 1.0) + hill(local.tgfb, 1.0) + lactic + p.bacteria_m2 * local.bacteria
     )

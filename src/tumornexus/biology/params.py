@@ -45,7 +45,7 @@ class Params(eqx.Module):
 
 
 class Recorder:
-    """Stand-in for `Params` that notes which names a law reads; the tests find dead parameters with it."""
+    """Stand-in for `Params` that notes which names a law reads."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = values

@@ -33,7 +33,8 @@ def antigen_breadth(p: Params) -> jax.Array:
 
     a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^n / (antigenicity_half^n + a^n) with n =
     antigenicity_power. Antigenicity 1 stands for a melanoma of median mutation load; quantity and quality enter as one
-    product. A power above one says that a response holds better when several epitopes are seen at once.
+    product. A vaccine broadens the repertoire, here at once instead of over
+    weeks. A power above one says that a response holds better when several epitopes are seen at once.
     """
     return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half, p.antigenicity_power)
 
@@ -62,14 +63,15 @@ def mhc1_target(local: Local, p: Params) -> jax.Array:
 
     IFN-gamma and type I IFN induce it, hypoxia lowers it (Sethumadhavan 2017), MAPK inhibition raises it (Boni 2010).
     """
-    drive = p.ifng_response * local.ifng + local.type1_ifn + p.mapk_mhc1 * p.mapk_inhibition * p.mapk_dependence
+    silenced = p.mapk_inhibition * jnp.minimum(p.mapk_output, 1.0)
+    drive = p.ifng_response * local.ifng + local.type1_ifn + p.mapk_mhc1 * silenced
     return hill(drive, p.mhc1_ifng_half) / (1.0 + p.hypoxia_mhc1_loss * local.hypoxia)
 
 
 def pdl1_target(local: Local, p: Params) -> jax.Array:
     """Return the PD-L1 level that the environment drives towards, in [0, 1]: constitutive plus IFN-gamma-induced."""
     drive = p.ifng_response * local.ifng + p.pdl1_type1_share * local.type1_ifn
-    induced = p.pdl1_induction * hill(drive, 1.0)
+    induced = p.pdl1_induction * hill(drive, p.pdl1_ifng_half)
     constitutive = p.pdl1_constitutive * (1.0 + p.pdl1_hypoxia * local.hypoxia)
     return 1.0 - (1.0 - jnp.clip(constitutive, 0.0, 0.95)) / (1.0 + induced)
 

@@ -23,7 +23,7 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     """Return the rates of conventional dendritic cells in the tumor.
 
     recruit = dc_recruitment * CCL4 term (Spranger 2015; NK-derived XCL1/CCL5, Bottcher 2018);
-    emigrate = maturation driven by dying cells (antigen, danger), type I IFN, CD40 (costimulation) and
+    emigrate = maturation driven by dying cells (antigen, danger), type I IFN and
     microbial signals, restrained by IL-6, VEGF and IL-10 (Essa 2026, sections 3.2.1 and 4.1.1).
     """
     danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
@@ -34,7 +34,7 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     gut = p.microbiome_priming * (p.microbiome_floor + microbiome)
     return DendriticRates(
         recruit=recruit,
-        emigrate=p.dc_maturation * danger * p.costimulation * gut / restraint,
+        emigrate=p.dc_maturation * danger * gut / restraint,
         die=p.dc_death,
     )
 
@@ -55,3 +55,28 @@ def activation(dendritic_node: jax.Array, treg: jax.Array, helper: jax.Array, p:
 def burst(p: Params) -> jax.Array:
     """Return the daughters per activated cell: clonal expansion, raised by IL-2 and lowered by steroids."""
     return p.tcell_expansion * (1.0 + p.il2_signal) * (1.0 - p.steroid_effect * p.steroid_exposure)
+
+
+class MemoryRates(NamedTuple):
+    """Central-memory CD8 T cells: production (Mcell per day) and loss (per day)."""
+
+    form: jax.Array
+    lose: jax.Array
+
+
+def memory(blood_cd8: jax.Array, p: Params) -> MemoryRates:
+    """Return the rates of tumor-specific central-memory CD8 T cells.
+
+    form = memory_share * blood_cd8_decay * circulating cells: a part of the cells that leave the blood pool survives as
+    memory (Kaech and Wherry 2007); lose = memory_loss.
+    """
+    return MemoryRates(form=p.memory_share * p.blood_cd8_decay * blood_cd8, lose=p.memory_loss)
+
+
+def recall(memory: jax.Array, p: Params) -> jax.Array:
+    """Return the factor >= 1 by which memory cells raise priming: 1 + memory_recall * M/(M + memory_half).
+
+    They are precursors beside the naive ones, so that a tumor that grows back after a response meets more of them.
+    Bounded, because memory cells compete for survival cytokines.
+    """
+    return 1.0 + p.memory_recall * hill(memory, p.memory_half)

@@ -45,7 +45,8 @@ LAWS = (
     metabolism.lactate_mm, metabolism.oxygen_mmhg, metabolism.perfusion, metabolism.tcell_fitness, myeloid.rates,
     presentation.antigen_breadth, presentation.car_recognition, presentation.mhc1_of_clone, presentation.mhc1_target,
     presentation.mhc2_of_clone, presentation.pdl1_target, presentation.recognition, priming.activation, priming.burst,
-    priming.dendritic, stroma.rates, trafficking.car_t_entry_factor, trafficking.entry_factor, vasculature.rates,
+    priming.dendritic, priming.memory,
+    priming.recall, stroma.rates, trafficking.car_t_entry_factor, trafficking.entry_factor, vasculature.rates,
     virus.rates,
 )  # fmt: skip
 
@@ -118,6 +119,7 @@ def situation(state: State, p: Params, h: Params) -> Situation:
         entry=p.cd8_entry * trafficking.entry_factor(local, p) * supply,
         vesicles=vesicle,
         primed_per_day=h.naive_precursors
+        * priming.recall(state.blood_memory, h)
         * state.lymphocytes
         * activated
         * dissemination.node_suppression(vesicle, h)
@@ -163,6 +165,8 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     st = stroma.rates(local, p)
     ve = vasculature.rates(local, p)
     dc = priming.dendritic(local, state.microbiome, p)
+    roused = h.antiviral_rate * hill(jnp.sum(state.virus, 0), h.antiviral_half)
+    me = priming.memory(state.blood_cd8, h)
     ho = host.rates(h)
     ba = host.bacteria(local, p)
 
@@ -210,13 +214,14 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         ln_primed=now.primed_per_day,
         ln_helper=h.helper_priming * hill(state.ln_dendritic, h.dc_node_half) * h.costimulation * state.lymphocytes,
         blood_cd8=h.primed_egress * state.ln_primed,
+        blood_memory=me.form,
         blood_helper=h.helper_egress * state.ln_helper,
         blood_car_t=ca.recall * state.blood_car_memory,
         blood_car_memory=h.cart_memory_share * ca.contract * state.blood_car_t,
         microbiome=ho.microbiome_rate * ho.microbiome_target,
         lymphocytes=ho.lymphocyte_gain,
         niche=h.niche_rate * dissemination.niche_target(now.vesicles, h),
-        antiviral=h.antiviral_rate * hill(jnp.sum(state.virus, 0), h.antiviral_half),
+        antiviral=roused,
         steroid=jnp.zeros_like(state.steroid),
         toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
     )
@@ -255,13 +260,14 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         ln_primed=h.primed_egress,
         ln_helper=h.helper_egress,
         blood_cd8=h.blood_cd8_decay + jnp.sum(now.entry, 0) + harm,
+        blood_memory=me.lose,
         blood_helper=h.blood_helper_decay + jnp.sum(helper_entry, 0) + harm,
         blood_car_t=ca.contract - ca.expand + jnp.sum(car_entry, 0) + harm,
         blood_car_memory=h.cart_memory_decline + ca.recall + harm,
         microbiome=ho.microbiome_rate,
         lymphocytes=ho.lymphocyte_loss,
         niche=h.niche_rate,
-        antiviral=h.antiviral_loss,
+        antiviral=h.antiviral_loss + roused,
         steroid=h.steroid_taper,
         toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
     )

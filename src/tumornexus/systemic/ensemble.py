@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tumornexus.errors import SimulationError
-from tumornexus.systemic.solver import Lesions, treat
+from tumornexus.systemic.solver import SAVE_EVERY_DAYS, Lesions, treat
 from tumornexus.systemic.treatment import Treatment
 from tumornexus.systemic.twin import Twin
 
@@ -44,11 +45,13 @@ def simulate_twins(
     steps_per_day: int = 1,
     keep: Sequence[str] = KEPT,
     stochastic: bool = True,
+    precise: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Simulate every twin under every treatment; dims (twin, regimen, draw, time), `weight` and `status` included.
 
-    `stochastic`: whether clones of few cells are counted (see `chance`) or follow the equations.
+    `stochastic`: whether clones of few cells are counted (see `chance`) or follow the equations. `precise`: the
+    integrator of order four (see `treat`); order two is enough for shares of responders.
     All twins must have the same number of draws (they are variants of one twin, or padded alike).
     """
     draws = {t.n_draws for t in twins}
@@ -56,6 +59,10 @@ def simulate_twins(
         raise SimulationError("twins of one call need the same number of draws", value=sorted(draws))
     n, n_twins, n_regimens = draws.pop(), len(twins), len(treatments)
     if horizon_days is not None:
+        longest = min(len(t.doses) for t in treatments)
+        if not 0 < horizon_days <= longest or horizon_days % SAVE_EVERY_DAYS:
+            valid = f"whole weeks, {SAVE_EVERY_DAYS} to {longest} days"
+            raise SimulationError("cannot simulate to this day", field="horizon_days", value=horizon_days, valid=valid)
         treatments = [t.until(horizon_days) for t in treatments]
     values = np.concatenate([t.values for t in twins for _ in treatments])
     state = jax.tree.map(lambda *xs: np.concatenate(xs), *[t.state for t in twins for _ in treatments])
@@ -68,7 +75,7 @@ def simulate_twins(
     assignment = np.tile(np.repeat(np.arange(n_regimens), n), n_twins)
     data = treat(
         values, twins[0].names, state, treatments, assignment, lesions=lesions, luck=luck if stochastic else None,
-        steps_per_day=steps_per_day, keep=keep, progress=progress,
+        steps_per_day=steps_per_day, keep=keep, precise=precise, progress=progress,
     )  # fmt: skip
     shape = (n_twins, n_regimens, n)
     out = {}
@@ -76,9 +83,19 @@ def simulate_twins(
         dims = ("twin", "regimen", "draw", *array.dims[1:])
         long_name, units = LONG_NAMES.get(str(name), (str(name), ""))
         out[name] = (dims, array.values.reshape(*shape, *array.shape[1:]), {"long_name": long_name, "units": units})
-    ds = xr.Dataset(out, coords={"time": data["time"], "regimen": [t.text for t in treatments]})
+    coords = {"time": data["time"], "regimen": [t.text for t in treatments]}
+    ds = xr.Dataset(out, coords=coords, attrs={"failures": _by_draw(data.attrs["failures"], shape)})
     ds["weight"] = (("draw",), twins[0].weights)
     return ds
+
+
+def _by_draw(failures: str, shape: tuple[int, int, int]) -> str:
+    """Return the failures with twin and draw in place of the member of the flat ensemble."""
+    table = json.loads(failures)
+    for row in table:
+        twin, _, draw = np.unravel_index(row.pop("member"), shape)
+        row |= {"twin": int(twin), "draw": int(draw)}
+    return json.dumps(table)
 
 
 def simulate(twin: Twin, treatments: Sequence[Treatment], **options: object) -> xr.Dataset:

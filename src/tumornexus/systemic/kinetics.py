@@ -55,6 +55,35 @@ def kinetics_of(drug: Drug) -> dict[str, float]:
     return {"k_elim": (pk.clearance or 0.0) / pk.v_central, **rates}
 
 
+def effect_days(drug: Drug, regimen: Regimen, window_day: float) -> float:
+    """Return the days of full effect in plasma that a regimen gives within a window, early days counting more.
+
+    The integral over `window_day` of exp(-t / window) C / (EC50 + C) (with the drug's Hill exponent), t from the first
+    dose: what the recorded risk of severe events is divided by. Steps of a quarter of a day, exact for constant rates.
+    """
+    rates = kinetics_of(drug)
+    daily = regimen.doses(int(window_day))[:, regimen.drugs.index(drug.id)]
+    per_day, oral = 4, drug.route == "oral"
+    amounts, total, first = np.zeros(2), 0.0, int(np.argmax(daily > 0.0))
+    for step in range(first * per_day, int(window_day) * per_day):
+        day, part = divmod(step, per_day)
+        since = (step + 0.5) / per_day - first
+        if part == 0 and not oral:
+            amounts[0] += daily[day]
+        late = 1.0 / (1.0 + (rates["cl_t50_day"] / since) ** rates["cl_hill"])
+        out = rates["k_elim"] * np.exp(rates["cl_log_change"] * late) + rates["vmax"] / (rates["km"] + amounts[0])
+        flow = np.array([[-out - rates["k_out"], rates["k_in"], 0.0], [rates["k_out"], -rates["k_in"], 0.0], [0.0] * 3])
+        flow[0, 2] = daily[day] if oral else 0.0
+        before = amounts[0]
+        amounts = (expm(flow / per_day) @ np.append(amounts, 1.0))[:2]
+        # Over a step a drug may fall by orders of magnitude: the logarithmic mean of its ends.
+        low, high = sorted((max(before, 1e-12), max(amounts[0], 1e-12)))
+        mean = (high - low) / np.log(high / low) if high > low * (1.0 + 1e-9) else high
+        ratio = (mean * rates["nm_per_unit"] / drug.affinity.ec50) ** drug.affinity.hill
+        total += np.exp(-since / window_day) * ratio / (1.0 + ratio) / per_day
+    return float(total)
+
+
 def administrations(regimen: Regimen, drug: str, horizon_day: int) -> np.ndarray:
     """Return each time and amount at which a drug is given: (dose, 2), days and dose units.
 

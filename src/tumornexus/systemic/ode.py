@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tumornexus.biology import mediators
 from tumornexus.biology.drug_action import Acted, Acts, modulate, occupancy
@@ -21,10 +22,12 @@ from tumornexus.systemic.dynamics import Flux, flux
 from tumornexus.systemic.state import LESIONS, State, densities, total_cells
 
 # Receptors on cells that come from blood, and on the endothelium, meet the drug in plasma, wherever the law that reads
-# them is evaluated. For the endothelium this also keeps access of a drug from depending on its own concentration.
-CIRCULATING = ("cxcr2_signal", "ccr2_signal", "vegf_signal")
+# them is evaluated; a vaccine acts in the node. For the endothelium this also keeps access of a drug from depending on
+# its own concentration.
+CIRCULATING = ("cxcr2_signal", "ccr2_signal", "vegf_signal", "vaccine_antigen")
 # Parameters in which the lesions of one patient differ, by log-normal factors of standard deviation lesion_spread.
 LESION_VARIED = ("growth_rate", "cd8_entry", "matrix_deposition", "vegf_production", "tgfb_production")
+FIRST_LESION = np.eye(1, LESIONS)[0]  # 1 for the lesion that is irradiated or injected
 DEPOSITS = ("blood_car_t", "blood_cd8", "nk", "virus")  # states that a dose can add to
 
 
@@ -89,11 +92,13 @@ def with_drugs(tissue: Tissue, plasma: jax.Array, patient: Patient, setting: Set
 def reach(state: State, p: Params, h: Params, patient: Patient) -> jax.Array:
     """Return the concentration in each lesion over that in plasma once in balance, (slot, lesion, batch).
 
-    The ratio of the drug in a typical tumor, times the accessible fraction of this one relative to it.
+    The ratio of the drug in a typical tumor, times the accessible fraction of this one relative to it. What is given
+    on the spot (radiation, injections) reaches the first lesion in full and no other.
     """
     seen = p.replaced({name: getattr(h, name) for name in CIRCULATING})
     access = mediators.drug_access(densities(state), seen)
-    return patient.acts.tumor_to_plasma[:, None] * jnp.minimum(access / p.access_typical, p.access_ceiling)
+    ratio = patient.acts.tumor_to_plasma[:, None] * jnp.minimum(access / p.access_typical, p.access_ceiling)
+    return jnp.where(patient.acts.local[:, None] > 0.0, FIRST_LESION[:, None], ratio)
 
 
 def concentration(amounts: jax.Array, patient: Patient) -> jax.Array:
@@ -101,25 +106,30 @@ def concentration(amounts: jax.Array, patient: Patient) -> jax.Array:
     return amounts[:, 0] * patient.kinetics.nm_per_unit
 
 
-def hazard_rate(plasma: jax.Array, h: Params, patient: Patient, setting: Setting) -> jax.Array:
+def hazard_rate(plasma: jax.Array, since: jax.Array, h: Params, patient: Patient, setting: Setting) -> jax.Array:
     """Return the hazard of grade >= 3 treatment-related events per day, (batch,).
 
-    Additive over drugs in proportion to their effect in plasma, times the patient's frailty; releasing PD-1 and CTLA-4
-    together multiplies it (CheckMate-067: 55 % with both, 16 and 27 % with either).
+    Additive over drugs in proportion to their effect in plasma and to exp(-days since their first dose over the
+    window), because most events come early; times the patient's frailty. `treatment.prepare` scales the drugs so that
+    the usual regimen reaches the recorded risk within the window. Releasing PD-1 and CTLA-4 together multiplies the
+    hazard of these drugs (CheckMate-067: 55 % with both, 16 and 27 % with either). `since` (slot, batch) or scalar.
     """
     a = patient.acts
     effect = occupancy(plasma, a.ec50, a.hill, hill_is_one=setting.hill_is_one)
     bare = Params.of(patient.values, setting.names)
-    released = jnp.clip(1.0 - h.pd1_signal, 0.0, 1.0) * jnp.clip(1.0 - h.ctla4_brake / bare.ctla4_brake, 0.0, 1.0)
-    synergy = 1.0 + (h.toxicity_pd1_ctla4 - 1.0) * released
-    return h.toxicity_frailty * synergy * jnp.sum(a.hazard * effect, 0) / h.toxicity_window
+    braked = h.ctla4_brake / jnp.maximum(bare.ctla4_brake, 1e-9)
+    released = jnp.clip(1.0 - h.pd1_signal, 0.0, 1.0) * jnp.clip(1.0 - braked, 0.0, 1.0)
+    synergy = 1.0 + (h.toxicity_pd1_ctla4 - 1.0) * released * a.checkpoint
+    early = jnp.exp(-jnp.maximum(since, 0.0) / h.toxicity_window)
+    return h.toxicity_frailty * jnp.sum(a.hazard * synergy * effect * early, 0) / h.toxicity_window
 
 
-def tissue_flux(tissue: Tissue, plasma: jax.Array, patient: Patient, setting: Setting) -> Flux:
-    """Return production and per-capita loss of the `Tissue` at plasma concentrations (slot, batch)."""
+def tissue_flux(tissue: Tissue, plasma: jax.Array, since: jax.Array, patient: Patient, setting: Setting) -> Flux:
+    """Return production and per-capita loss of the `Tissue` at plasma concentrations (slot, batch), `since` days after
+    the first dose of each drug."""
     p, h = with_drugs(tissue, plasma, patient, setting)
     state = flux(tissue.state, p, h)
-    hazard = hazard_rate(plasma, h, patient, setting)
+    hazard = hazard_rate(plasma, since, h, patient, setting)
     gain = eqx.tree_at(lambda s: s.toxicity_hazard, state.gain, hazard)
     # Antibodies follow plasma with a delay of days; drugs that follow within hours have no state (rate 0).
     rate = patient.acts.penetration_rate[:, None]
@@ -130,10 +140,10 @@ def tissue_flux(tissue: Tissue, plasma: jax.Array, patient: Patient, setting: Se
 
 def derivative(t: jax.Array, body: Body, input_rate: jax.Array, patient: Patient, setting: Setting) -> Body:
     """Return d(body)/dt in units per day at `t` days after the start; `input_rate` (slot, batch) dose units per day."""
-    both = tissue_flux(body.tissue, concentration(body.amounts, patient), patient, setting)
+    since = jnp.maximum(t - patient.first_dose_day, 0.0)
+    both = tissue_flux(body.tissue, concentration(body.amounts, patient), since, patient, setting)
     tissue = jax.tree.map(lambda x, g, d: g - d * x, body.tissue, both.gain, both.loss)
     k = patient.kinetics
-    since = jnp.maximum(t - patient.first_dose_day, 0.0)
     factor = Params.of(patient.values, setting.names).clearance_factor
     central, peripheral = body.amounts[:, 0], body.amounts[:, 1]
     out = central_loss(k, central, since, factor)
@@ -152,7 +162,7 @@ def apply_dose(body: Body, bolus: jax.Array, cells: jax.Array) -> Body:
     state = body.tissue.state
     total = total_cells(state)
     share = total / jnp.maximum(jnp.sum(total, 0), 1e-12)
-    injected = jnp.array([1.0] + [0.0] * (LESIONS - 1))[:, None]
+    injected = FIRST_LESION[:, None]
     state = eqx.tree_at(
         lambda s: (s.blood_car_t, s.blood_cd8, s.nk, s.virus),
         state,

@@ -63,6 +63,7 @@ class State(eqx.Module):
     ln_primed: jax.Array
     ln_helper: jax.Array
     blood_cd8: jax.Array  # blood, Mcell, tumor-specific
+    blood_memory: jax.Array  # central-memory CD8 T cells, tumor-specific
     blood_helper: jax.Array
     blood_car_t: jax.Array
     blood_car_memory: jax.Array
@@ -75,8 +76,8 @@ class State(eqx.Module):
 
 
 HOST = (
-    "ln_dendritic", "ln_primed", "ln_helper", "blood_cd8", "blood_helper", "blood_car_t", "blood_car_memory",
-    "microbiome", "lymphocytes", "niche", "antiviral", "steroid", "toxicity_hazard",
+    "ln_dendritic", "ln_primed", "ln_helper", "blood_cd8", "blood_memory", "blood_helper", "blood_car_t",
+    "blood_car_memory", "microbiome", "lymphocytes", "niche", "antiviral", "steroid", "toxicity_hazard",
 )  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from tumornexus.biology.drug_action import Acted, Acts
 from tumornexus.biology.pharmacology import Kinetics
 from tumornexus.errors import RegimenError
 from tumornexus.knowledge import Knowledge
-from tumornexus.knowledge.records import Parameter
-from tumornexus.knowledge.regimen import Regimen
-from tumornexus.systemic.kinetics import kinetics_of
+from tumornexus.knowledge.records import Drug, Parameter
+from tumornexus.knowledge.regimen import Regimen, parse_regimen
+from tumornexus.systemic.kinetics import effect_days, kinetics_of
 from tumornexus.systemic.ode import DEPOSITS
 
 SLOTS = 6  # drugs in play at once; more is refused
@@ -21,6 +21,7 @@ HORIZON_DAYS = 728  # 104 weeks
 # Penetration into tumor per day: antibodies take days, small molecules hours, which counts as at once (Thurber 2008).
 # The rate is assumed: a half-time of two days.
 ANTIBODY_PENETRATION_PER_DAY = 0.35
+ANTIBODY_G_PER_MOL = 5e4  # fragments and fusion proteins above, cytokines (15-20 kDa) below
 NEVER = 1e9  # day of the first dose of an empty slot
 
 
@@ -87,6 +88,7 @@ def _empty_tables(acted: Acted) -> tuple[Acts, dict[str, np.ndarray]]:
     """Return acts and kinetics of empty slots: neutral, and with rates that divide nothing by zero."""
     acts = Acts(
         penetration_rate=np.zeros(SLOTS), ec50=np.ones(SLOTS), hill=np.ones(SLOTS), tumor_to_plasma=np.ones(SLOTS),
+        local=np.zeros(SLOTS), checkpoint=np.zeros(SLOTS),
         hazard=np.zeros(SLOTS), stops=np.zeros(SLOTS), multiply=np.ones((SLOTS, len(acted.multiply))),
         add=np.zeros((SLOTS, len(acted.add))), saturate=np.zeros((SLOTS, len(acted.saturate))),
         saturates=np.zeros((SLOTS, len(acted.saturate))),
@@ -108,6 +110,20 @@ def no_treatment() -> Treatment:
 def untreated(knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
     """Return the natural course as a treatment without drugs."""
     return prepare(Regimen("untreated", (), ()), knowledge, horizon_days)
+
+
+def _hazard(drug: Drug, knowledge: Knowledge) -> float:
+    """Return the weight of a drug's effect on the hazard of severe events (see `ode.hazard_rate`): the recorded risk on
+    a logarithmic scale, times the window, over the days of effect that the usual regimen gives in it."""
+    window = knowledge.parameters["toxicity_window"].value
+    recorded = -np.log1p(-min(drug.toxicity.ae3_percent, 99.0) / 100.0)
+    key = (knowledge.digest, drug.id)
+    if key not in _EFFECT_DAYS:
+        _EFFECT_DAYS[key] = effect_days(drug, parse_regimen(drug.usual, knowledge), window)
+    return float(recorded * window / max(_EFFECT_DAYS[key], 0.1))
+
+
+_EFFECT_DAYS: dict[tuple[str, str], float] = {}  # of usual regimens, which take a while to integrate
 
 
 def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_DAYS) -> Treatment:
@@ -132,9 +148,14 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
             kinetics[name][s] = value
         acts.ec50[s], acts.hill[s] = drug.affinity.ec50, drug.affinity.hill
         acts.tumor_to_plasma[s] = drug.affinity.tumor_to_plasma
-        heavy = (drug.molar_mass_g_per_mol or 0.0) > 1e4
-        acts.penetration_rate[s] = ANTIBODY_PENETRATION_PER_DAY if heavy else 0.0
-        acts.hazard[s] = -np.log1p(-min(drug.toxicity.ae3_percent, 99.0) / 100.0)
+        # What decays by an effect half-life has its delay there already.
+        slow = drug.pk.model != "effect" and (drug.molar_mass_g_per_mol or 0.0) > ANTIBODY_G_PER_MOL
+        acts.penetration_rate[s] = ANTIBODY_PENETRATION_PER_DAY if slow else 0.0
+        acts.local[s] = float(drug.route in ("external beam", "intratumoral"))
+        acts.hazard[s] = _hazard(drug, knowledge)
+        acts.checkpoint[s] = float(
+            any(a.parameter in ("pd1_signal", "ctla4_brake") for t in drug.therapy for a in knowledge.therapies[t].act)
+        )
         # Labels: grade 3 colitis or pneumonitis ends CTLA-4 blockade for good; others are held and resumed.
         acts.stops[s] = float("anti_ctla4" in drug.therapy)
         spread[s] = drug.route == "oral"

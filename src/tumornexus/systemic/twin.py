@@ -20,6 +20,7 @@ from tumornexus.activities import Activities, named_generator
 from tumornexus.biology.params import Params
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
+from tumornexus.knowledge.overrides import check_overrides
 from tumornexus.knowledge.records import Effect, Tumor
 from tumornexus.systemic.ode import LESION_VARIED
 from tumornexus.systemic.solver import STATUS, Lesions, grow
@@ -214,13 +215,19 @@ def parameterize(
     knowledge: Knowledge,
     *,
     facts: Facts | None = None,
+    overrides: Mapping[str, float] | None = None,
     n_draws: int = 64,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Twin:
-    """Return the twin of one sample: `n_draws` equally weighted draws resampled from weighted, grown candidates.
+    """Return the twin of one sample: up to `n_draws` distinct draws, resampled from weighted, grown candidates.
+
+    Their weights count how often each was taken.
+
+    `overrides` sets parameters (before mechanisms act on them) to one value in all draws, in the parameter's unit.
 
     Raises:
+        InputError: an override names no parameter, or gives a value that it cannot have.
         SimulationError: no candidate reaches the measured burden.
     """
     facts = facts or Facts()
@@ -229,6 +236,9 @@ def parameterize(
     n = n_draws * CANDIDATES_PER_DRAW
     sample = activities.sample
     bare = draw_bare(knowledge, tumor, n, seed, sample, facts.braf_v600)
+    check_overrides(overrides or {}, knowledge)
+    for name, value in (overrides or {}).items():
+        bare[:, names.index(name)] = float(value)
     effects = draw_effects(knowledge, n, seed, sample)
     causes = {m for m, record in knowledge.mechanisms.items() if record.kind == "cause"}
     drawn = {m: a for m, a in activities.draws(n, seed).items() if m in causes}
@@ -247,7 +257,16 @@ def parameterize(
     grown = grow(values, names, target, lesions=lesions, luck=luck, progress=progress)
 
     notes = []
+    if facts.burden_ml is not None and not np.all(target == facts.burden_ml):
+        notes.append(f"burden of {facts.burden_ml:g} mL taken as {np.median(target):.3g} mL, within what is simulated")
     weights = (grown.status == 0).astype(float)
+    if not weights.any() and (grown.status == 2).any():
+        raise SimulationError(
+            f"{int((grown.status == 2).sum())} of {n} candidate tumors fail numerically and none reaches the burden",
+            field="overrides" if overrides else "burden_ml",
+            value=dict(overrides or {}) or facts.burden_ml,
+            valid="parameters nearer to their usual values (`tumornexus explain PARAMETER`)",
+        )
     if not weights.any():
         raise SimulationError(
             f"none of {n} candidate tumors reaches the burden: {STATUS[1]} in {int((grown.status == 1).sum())}",
