@@ -407,12 +407,11 @@ PHENOMENA: tuple[Phenomenon, ...] = (
     ),
 )  # fmt: skip
 
-# What the model seems to lack where a phenomenon is not shown: readings of the first runs, not part of the verdict.
+# What the model seems to lack where a phenomenon is not shown: readings of the runs, not part of the verdict.
 MISSING = {
     150: (
-        "relapses occur after varied delays, but most carry no escape clone: the immune loop fades once little "
-        "antigen is left and residual cells regrow. A recallable T-cell memory would leave clonal escape as the main "
-        "cause."
+        "relapses occur after varied delays, and half of them need no escape clone: the immune loop fades once little "
+        "antigen is left, and T-cell memory does not yet catch the residual cells."
     ),
     152: (
         "too little separates MSI-H from MSS colorectal cancer, and PDAC and MSS CRC respond too often (low mutation "
@@ -423,13 +422,11 @@ MISSING = {
         "hot against cold is shown; decitabine costs more T cells by lymphocyte depletion than lifted silencing "
         "brings, in line with the negative randomized trials but not with the mouse data."
     ),
-    155: (
-        "PD-L1 is near saturation before treatment in tumors that PD-1 blockade can shrink, so there is little room "
-        "to rise."
-    ),
+    155: "PD-L1 follows interferon-gamma, which rises only a little under blockade before the tumor shrinks.",
     156: (
-        "few T cells are terminally exhausted before treatment (exhaustion too slow against turnover), so exhaustion "
-        "costs little and blockade restores nearly all."
+        "killing under blockade overshoots that of tumors grown without exhaustion, perhaps because those grow up with "
+        "fewer T cells; "
+        "terminal cells are now a third and more of the CD8 T cells."
     ),
     159: (
         "gamma-delta, NK and CD4 killing are too weak to make B2M-null MSI-H tumors respond. In responsive melanoma "
@@ -439,6 +436,7 @@ MISSING = {
         "the pull of lactate on MDSC is weak. MDSC act on the tumor also by TGF-beta, IL-10, VEGF and by feeding "
         "Treg, and count in its volume, so that without suppression and arginase they are not idle."
     ),
+    161: "one compartment still moves by a tenth without T-cell function, perhaps by the antibody's effect on Treg.",
     162: (
         "where tumors shrink without clones, IFN-gamma falls as well for lack of antigen; two years on both arms look "
         "alike though their courses differ (early IFN-gamma falls months sooner with clones)."
@@ -448,6 +446,7 @@ MISSING = {
         "a third drug shortens progression-free time in the model, so fewer months are paid for; the growing "
         "infiltrate counts in the measured volume and is read as early progression."
     ),
+    167: "in responsive tumors the number of primed T cells seems to limit little.",
     168: (
         "many high-load tumors fail for reasons in their grown state (stroma, exhausted priming, burden) that "
         "reversal at day 0 does not undo in time."

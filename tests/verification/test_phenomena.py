@@ -14,7 +14,7 @@ import pytest
 from simulated import keep_compiled
 from tumornexus.knowledge import Knowledge, load_knowledge, parse_regimen
 
-pytestmark = pytest.mark.skip(reason="written, not yet seen to pass on the present solver")
+pytestmark = pytest.mark.skip(reason="11 of 24 phenomena are shown by the present model: docs/phenomena.md")
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED_NUMBERS = range(148, 171)  # the phenomena that the project set out to show
