@@ -4,9 +4,9 @@
 
 Elementary effects of Morris 1991 with the mean of absolute values of Campolongo 2007 (mu*), computed by SALib. One step
 moves a parameter by two thirds of its span: its published or assumed range, cut to a factor of `FACTOR` around its
-value, on a logarithmic scale (logit scale for shares, a thousandth of the range for parameters whose value is zero, which
-drugs and mechanisms raise). The tumor is a melanoma of 20 mL; each set of parameters is grown and treated by every regimen of
-`REGIMENS`, chosen so that every process has a regimen in which it matters.
+value, on a logarithmic scale (logit scale for shares, a thousandth of the range for parameters whose value is zero,
+which drugs and mechanisms raise). The tumor is a melanoma of 20 mL; each set of parameters is grown and treated by
+every regimen of `REGIMENS`, chosen so that every process has a regimen in which it matters.
 
 Outputs: depth of response (smallest sum of diameters over that at the start), progression-free time to two years, and
 ln of the volume at 24 weeks. A parameter is *dead* where no step of it changed any output of any regimen by a single
@@ -50,10 +50,11 @@ REGIMENS = {
     "CAR-T": "car_t",
     "oncolytic virus": "t_vec",
     "radiotherapy": "radiotherapy",
+    "epigenetic": "decitabine",
 }
 # Parameters that are read where this analysis does not look, and where.
 ELSEWHERE = {
-    "toxicity_frailty": "time of toxicity events only", "toxicity_threshold": "time of toxicity events only",
+    "toxicity_threshold": "time of severe events only", "second_lesion": "number of lesions, which is fixed here",
 }  # fmt: skip
 # Parameters whose value is zero or neutral here because a mechanism, drug or fact sets them, raised so that what hangs
 # on them is alive; and an antigenicity low enough for most tumors to grow.
