@@ -14,8 +14,6 @@ import pytest
 from simulated import keep_compiled
 from tumornexus.knowledge import Knowledge, load_knowledge, parse_regimen
 
-pytestmark = pytest.mark.skip(reason="11 of 24 phenomena are shown by the present model: docs/phenomena.md")
-
 ROOT = Path(__file__).resolve().parents[2]
 SEED_NUMBERS = range(148, 171)  # the phenomena that the project set out to show
 
@@ -141,7 +139,7 @@ def smaller(experiment):
     return replace(experiment, arms=arms)
 
 
-QUICK = (158, 161, 165, 167)  # those with the widest margins
+QUICK = (157, 158, 165)  # of those that the present model shows (docs/phenomena.md), the ones with wide margins
 
 
 @pytest.fixture(scope="module")

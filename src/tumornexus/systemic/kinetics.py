@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
+from tumornexus.biology.drug_action import occupancy
+from tumornexus.biology.pharmacology import Kinetics, propagate
 from tumornexus.errors import InputError
 from tumornexus.knowledge.records import PK, Drug
 from tumornexus.knowledge.regimen import Regimen
@@ -55,33 +59,42 @@ def kinetics_of(drug: Drug) -> dict[str, float]:
     return {"k_elim": (pk.clearance or 0.0) / pk.v_central, **rates}
 
 
+STEPS_PER_DAY = 4  # of `effect_days`
+
+
+@jax.jit
+def _effect_days(
+    kinetics: Kinetics, bolus: jax.Array, rate: jax.Array, drug: jax.Array, window: jax.Array
+) -> jax.Array:
+    """Return the integral of `effect_days`; `bolus`, `rate` (step,), `drug` EC50 and Hill exponent."""
+    dt = 1.0 / STEPS_PER_DAY
+
+    def step(amounts: jax.Array, inputs: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        k, dose, taken = inputs
+        given = amounts.at[0, 0, 0].add(dose)
+        after, mean = propagate(kinetics, given, k * dt, dt, taken[None, None], jnp.ones(1))
+        effect = occupancy(mean[0, 0, 0] * kinetics.nm_per_unit[0], drug[0], drug[1])
+        return after, effect * jnp.exp(-(k + 0.5) * dt / window) * dt
+
+    steps = jnp.arange(len(bolus), dtype=float)
+    return jnp.sum(jax.lax.scan(step, jnp.zeros((1, 2, 1)), (steps, bolus, rate))[1])
+
+
 def effect_days(drug: Drug, regimen: Regimen, window_day: float) -> float:
     """Return the days of full effect in plasma that a regimen gives within a window, early days counting more.
 
-    The integral over `window_day` of exp(-t / window) C / (EC50 + C) (with the drug's Hill exponent), t from the first
-    dose: what the recorded risk of severe events is divided by. Steps of a quarter of a day, exact for constant rates.
+    The integral over `window_day` of exp(-t / window) E(C), E the effect at the mean concentration of each quarter of a
+    day and t from the first dose: what the recorded risk of severe events is divided by.
     """
-    rates = kinetics_of(drug)
     daily = regimen.doses(int(window_day))[:, regimen.drugs.index(drug.id)]
-    per_day, oral = 4, drug.route == "oral"
-    amounts, total, first = np.zeros(2), 0.0, int(np.argmax(daily > 0.0))
-    for step in range(first * per_day, int(window_day) * per_day):
-        day, part = divmod(step, per_day)
-        since = (step + 0.5) / per_day - first
-        if part == 0 and not oral:
-            amounts[0] += daily[day]
-        late = 1.0 / (1.0 + (rates["cl_t50_day"] / since) ** rates["cl_hill"])
-        out = rates["k_elim"] * np.exp(rates["cl_log_change"] * late) + rates["vmax"] / (rates["km"] + amounts[0])
-        flow = np.array([[-out - rates["k_out"], rates["k_in"], 0.0], [rates["k_out"], -rates["k_in"], 0.0], [0.0] * 3])
-        flow[0, 2] = daily[day] if oral else 0.0
-        before = amounts[0]
-        amounts = (expm(flow / per_day) @ np.append(amounts, 1.0))[:2]
-        # Over a step a drug may fall by orders of magnitude: the logarithmic mean of its ends.
-        low, high = sorted((max(before, 1e-12), max(amounts[0], 1e-12)))
-        mean = (high - low) / np.log(high / low) if high > low * (1.0 + 1e-9) else high
-        ratio = (mean * rates["nm_per_unit"] / drug.affinity.ec50) ** drug.affinity.hill
-        total += np.exp(-since / window_day) * ratio / (1.0 + ratio) / per_day
-    return float(total)
+    daily = daily[int(np.argmax(daily > 0.0)) :]
+    first_quarter = np.arange(len(daily) * STEPS_PER_DAY) % STEPS_PER_DAY == 0
+    amount, oral = np.repeat(daily, STEPS_PER_DAY), drug.route == "oral"
+    with jax.enable_x64(True):
+        kinetics = Kinetics(**{name: jnp.array([value]) for name, value in kinetics_of(drug).items()})
+        parts = np.where(first_quarter & (not oral), amount, 0.0), amount * oral
+        own = np.array([drug.affinity.ec50, drug.affinity.hill])
+        return float(_effect_days(kinetics, *parts, own, np.asarray(float(window_day))))
 
 
 def administrations(regimen: Regimen, drug: str, horizon_day: int) -> np.ndarray:

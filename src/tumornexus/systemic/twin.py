@@ -135,6 +135,22 @@ def draw_bare(
     return np.stack(columns, axis=1)
 
 
+def draw_burden(
+    tumor: Tumor, values: np.ndarray, names: tuple[str, ...], seed: int, sample: str, measured_ml: float | None = None
+) -> np.ndarray:
+    """Return the tumor volume in mL at the start of treatment, (draw,): measured, or drawn for the tumor type.
+
+    Log-normal, the range of the tumor type read as a 90 % interval; at least 2 mL, at most 0.4 of `max_volume`.
+    """
+    if measured_ml is not None:
+        target = np.full(len(values), float(measured_ml))
+    else:
+        spread = np.clip(np.log(tumor.burden_high / tumor.burden_low) / (2 * 1.645), 0.1, 1.0)
+        z = named_generator(seed, "burden", sample).standard_normal(len(values))
+        target = tumor.burden_ml * np.exp(spread * z)
+    return np.clip(target, 2.0, 0.4 * values[:, names.index("max_volume")])
+
+
 def draw_lesions(values: np.ndarray, names: tuple[str, ...], seed: int, sample: str) -> Lesions:
     """Draw number, sizes and differences of the measured lesions of each patient.
 
@@ -244,14 +260,7 @@ def parameterize(
     drawn = {m: a for m, a in activities.draws(n, seed).items() if m in causes}
     values = apply_effects(bare, drawn, effects, names, bounded_mask(knowledge))
 
-    burden_stream = named_generator(seed, "burden", sample)
-    if facts.burden_ml is not None:
-        target = np.full(n, float(facts.burden_ml))
-    else:
-        spread = np.log(tumor.burden_high / tumor.burden_low) / (2 * 1.645)
-        target = tumor.burden_ml * np.exp(np.clip(spread, 0.1, 1.0) * burden_stream.standard_normal(n))
-    maximum = values[:, names.index("max_volume")]
-    target = np.clip(target, 2.0, 0.4 * maximum)
+    target = draw_burden(tumor, values, names, seed, sample, facts.burden_ml)
     lesions = draw_lesions(values, names, seed, sample)
     luck = named_generator(seed, "luck", sample).integers(0, 2**32, size=n, dtype=np.uint32)
     grown = grow(values, names, target, lesions=lesions, luck=luck, progress=progress)

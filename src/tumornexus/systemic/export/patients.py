@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from tumornexus.activities import named_generator
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.solver import Lesions, grow
 from tumornexus.systemic.state import State
-from tumornexus.systemic.twin import draw_bare, draw_lesions, parameter_names
+from tumornexus.systemic.twin import draw_bare, draw_burden, draw_lesions, parameter_names
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,7 @@ def virtual_patients(
     names, sample = parameter_names(knowledge), f"virtual-{record.id}"
     values = draw_bare(knowledge, record, 4 * n + 12, seed, sample, braf_v600)
     lesions = draw_lesions(values, names, seed, sample)
-    spread = np.log(record.burden_high / record.burden_low) / (2 * 1.645)  # its range is read as a 90 % interval
-    z = named_generator(seed, "burden", sample).standard_normal(len(values))
-    burden = np.clip(record.burden_ml * np.exp(spread * z), 2.0, 0.4 * values[:, names.index("max_volume")])
-    grown = grow(values, names, burden, lesions=lesions)
+    grown = grow(values, names, draw_burden(record, values, names, seed, sample), lesions=lesions)
     chosen = np.flatnonzero(grown.status == 0)[:n]
     if len(chosen) < n:
         raise SimulationError(
