@@ -80,9 +80,10 @@ def together(knowledge: Knowledge, first: Treatment, second: Treatment) -> Treat
         drugs=(*first.drugs, *second.drugs),
         doses=beside(first.doses.T, second.doses.T).T,
         spread=beside(first.spread, second.spread),
-        deposits=first.deposits + second.deposits,
+        million_per_unit=beside(first.million_per_unit, second.million_per_unit),
         acts=jax.tree.map(beside, first.acts, second.acts),
         kinetics=jax.tree.map(beside, first.kinetics, second.kinetics),
+        clearance_exponent=beside(first.clearance_exponent, second.clearance_exponent),
     )
 
 
@@ -111,7 +112,7 @@ def activity_of(knowledge: Knowledge, mechanism: str) -> float:
     return 0.5 if knowledge.mechanisms[mechanism].extent == "clonal_fraction" else 1.0
 
 
-def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 240, seed: int = 0) -> Tumors:
+def responsive_tumors(knowledge: Knowledge, *, n: int = 6, of: int = 1536, seed: int = 0) -> Tumors:
     """Return `n` of `of` bare draws that respond, with and without each cause, grown to `BURDEN_ML`.
 
     Responsive: grows without treatment, shrinks under CAR-T cells and shrinks lastingly under nivolumab, by about

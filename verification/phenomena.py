@@ -104,7 +104,7 @@ class Cohort:
 
 
 BARE = Cohort(braf_v600=False, burden_ml=20.0)
-RESPONSIVE = replace(BARE, n=64, responsive_of=2048)
+RESPONSIVE = replace(BARE, n=64, responsive_of=6144)
 POPULATION = Cohort(mechanisms=True, lesions=True)
 
 
@@ -520,11 +520,11 @@ def criteria_panel(axes: plt.Axes, result: Result) -> None:
         for c in (c for c in result.criteria if c.role == role):
             value, good = result.values[c.key], c.holds(result.values[c.key])
             sign = "≥" if c.op == ">=" else "≤"
-            lines = wrapped(c.measured, 46)
+            lines, said = wrapped(c.measured, 46), "–" if np.isnan(value) else told(value)
             axes.text(0.0, y, "●" if good else "○", fontsize=9, color=GOOD if good else BAD, va="top")
             axes.text(0.05, y, "\n".join(lines), fontsize=7.6, color=INK, va="top")
             axes.text(
-                1.0, y, f"{told(value)}  ({sign} {c.bound:g})", va="top", ha="right", fontsize=7.6,
+                1.0, y, f"{said}  ({sign} {c.bound:g})", va="top", ha="right", fontsize=7.6,
                 color=GOOD if good else BAD,
             )  # fmt: skip
             y -= 0.036 * len(lines) + 0.022
@@ -1113,7 +1113,7 @@ def loops() -> Experiment:
     no_lactate, no_il6, idle = (
         off("lactate_production"),
         off("il6_production"),
-        off("mdsc_suppression", "arginase_activity"),
+        off("mdsc_suppression", "arginase_activity", "tgfb_mdsc", "il10_mdsc", "vegf_mdsc", "treg_mdsc"),
     )
     more = times(mdsc_recruitment=3.0)
 
@@ -1185,7 +1185,8 @@ REMODELED = {
 
 def remodeling() -> Experiment:
     """161: what T cells do changes compartments that the drug does not bind; anti-VEGF opens, then prunes vessels."""
-    idle, still = off("cd8_kill_rate", "ifng_production"), off("vessel_regression")
+    t_cells = ("cd8_kill_rate", "helper_kill_rate", "gamma_delta_kill_rate", "ifng_production", "treg_pd1_release")
+    idle, still = off(*t_cells), off("vessel_regression")
     bevacizumab = "bevacizumab 15 mg/kg q3w"
     arms = {
         "nivolumab": TREATED, "none": UNTREATED, "nivolumab idle": replace(TREATED, later=idle),

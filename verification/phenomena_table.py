@@ -237,7 +237,7 @@ PHENOMENA: tuple[Phenomenon, ...] = (
         f"{DRAWS}. Forward at day 0: `glycolysis_rate` x 3; `mapk_output` 1 against 0.2. Back under nivolumab at one "
         "year: `mdsc_recruitment` x 3; lactate load = lactate x volume, MAPK load = MAPK activity x volume",
         "forward: `lactate_production` = 0; `il6_production` = 0; back: MDSC without effect (`mdsc_suppression` = "
-        "`arginase_activity` = 0)",
+        "`arginase_activity` = `tgfb_mdsc` = `il10_mdsc` = `vegf_mdsc` = `treg_mdsc` = 0)",
         "Essa 2026 sections 3.4.1 and 4.2.3 (`essa2026`); `brand2016`; `sumimoto2006`",
         (
             shown("lactate_mdsc", "MDSC, glycolysis raised over usual", ">=", 1.2),
@@ -255,8 +255,9 @@ PHENOMENA: tuple[Phenomenon, ...] = (
         "Treatment remodels stroma, immunity and metabolism",
         f"{DRAWS}, week 24 against untreated: {NIVOLUMAB} on matrix, vessel function, lactate, kynurenine, MDSC, M2 "
         "macrophages and Treg, none of which it binds; bevacizumab 15 mg/kg q3w on vessel function",
-        "T cells without effect: `cd8_kill_rate` = `ifng_production` = 0 from day 0; pruning: `vessel_regression` = 0 "
-        "from day 0",
+        "T cells without effect: `cd8_kill_rate` = `helper_kill_rate` = `gamma_delta_kill_rate` = `ifng_production` = "
+        "0 and Treg not released by PD-1 blockade (`treg_pd1_release` = 0), from day 0; pruning: "
+        "`vessel_regression` = 0 from day 0",
         "`golpour2026`; `jain2005`; `ayers2017`",
         (
             shown("compartments", "compartments of seven whose median moves by 10 % or more", ">=", 3.0),
@@ -410,57 +411,40 @@ PHENOMENA: tuple[Phenomenon, ...] = (
 # What the model seems to lack where a phenomenon is not shown: readings of the runs, not part of the verdict.
 MISSING = {
     150: (
-        "relapses occur after varied delays, and half of them need no escape clone: the immune loop fades once little "
-        "antigen is left, and T-cell memory does not yet catch the residual cells."
+        "relapses occur after varied delays, and more than half of them need no escape clone: the immune loop fades "
+        "once little antigen is left, and T-cell memory does not yet catch the residual cells."
     ),
+    151: "at two years dacarbazine leaves half as many without progression as nivolumab does, a little too many.",
     152: (
-        "too little separates MSI-H from MSS colorectal cancer, and PDAC and MSS CRC respond too often (low mutation "
-        "load and stroma too weak). The control shows that growth and burden alone also spread the rates once "
-        "mechanisms are reversed."
+        "the rates follow the trials. With mechanisms and type reversed all types but one respond at 80 to 95 %; MSI-H "
+        "loses its own mutation load with the type and stays near 40 %, which alone spreads the control."
     ),
-    153: (
-        "hot against cold is shown; decitabine costs more T cells by lymphocyte depletion than lifted silencing "
-        "brings, in line with the negative randomized trials but not with the mouse data."
+    155: (
+        "PD-L1 rises by up to a third where interferon-gamma does, and falls again as the tumor shrinks; in half of "
+        "the responsive tumors interferon hardly rises before week 16, so that the median moves little."
     ),
-    155: "PD-L1 follows interferon-gamma, which rises only a little under blockade before the tumor shrinks.",
     156: (
-        "killing under blockade overshoots that of tumors grown without exhaustion, perhaps because those grow up with "
-        "fewer T cells; "
-        "terminal cells are now a third and more of the CD8 T cells."
+        "without exhaustion hardly any of these tumors grows to the burden, so that too few pairs are left to compare; "
+        "those that do are hard to see for T cells, and killing under blockade is alike in both."
     ),
-    159: (
-        "gamma-delta, NK and CD4 killing are too weak to make B2M-null MSI-H tumors respond. In responsive melanoma "
-        "the tumor's own CD8 T cells help CAR-T cells, so B2M loss costs them too."
-    ),
+    159: "in responsive melanoma the tumor's own CD8 T cells help CAR-T cells, so B2M loss costs them too.",
     160: (
-        "the pull of lactate on MDSC is weak. MDSC act on the tumor also by TGF-beta, IL-10, VEGF and by feeding "
-        "Treg, and count in its volume, so that without suppression and arginase they are not idle."
+        "forward the loops are there. Back, three times the MDSC dilute killers and count in the volume even without "
+        "any effect of their own, perhaps enough to tip tumors near the edge."
     ),
-    161: "one compartment still moves by a tenth without T-cell function, perhaps by the antibody's effect on Treg.",
-    162: (
-        "where tumors shrink without clones, IFN-gamma falls as well for lack of antigen; two years on both arms look "
-        "alike though their courses differ (early IFN-gamma falls months sooner with clones)."
+    164: (
+        "six mild mechanisms resist only together, and outcomes are bimodal; growth rates and the burden limit spread "
+        "the volumes without T-cell killing more evenly than a normal distribution, above the bound."
     ),
-    164: "the fibroblast mechanism is not mild at half activity; the other five are, and the outcome is bimodal.",
-    166: (
-        "a third drug shortens progression-free time in the model, so fewer months are paid for; the growing "
-        "infiltrate counts in the measured volume and is read as early progression."
-    ),
-    167: "in responsive tumors the number of primed T cells seems to limit little.",
     168: (
-        "many high-load tumors fail for reasons in their grown state (stroma, exhausted priming, burden) that "
-        "reversal at day 0 does not undo in time."
+        "a third of the high-load tumors fail without mechanisms as well, for reasons in their grown state (stroma, "
+        "burden, T cells) and in the spread of parameters between patients."
     ),
     169: (
-        "in responsive melanoma the tumor's own immunity helps CAR-T cells, so low TMB and B2M loss cost CAR-T too, "
-        "less than half as much as they cost checkpoint blockade; CAR-T cells that do not kill still inflame the "
-        "tumor where antigen is present."
+        "in responsive melanoma the tumor's own T cells help CAR-T cells, so low mutation load costs them too, and the "
+        "clones without CAR antigen lack B2M as well."
     ),
-    170: (
-        "clones are as common at early as at late progression, since clonal mechanisms are drawn as present before "
-        "treatment."
-    ),
-    110: "persisters come and go as expected but stay near 1.5 % of the cells, too few to hold the volume at 12 weeks.",
+    110: "persisters come and go as expected but stay near 6 % of the tumor, too few to limit the depth of response.",
 }
 
 BY_NUMBER = {p.number: p for p in PHENOMENA}

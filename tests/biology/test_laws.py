@@ -114,7 +114,7 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "signals": local.signals,
         "checkpoints": checkpoints.rates(local, mean, p),
         "growth": growth.rates(local, clone, p),
-        "lymphoid": lymphoid.rates(local, reserve, p),
+        "lymphoid": lymphoid.rates(local, reserve, cells.mhc1, p),
         "myeloid": myeloid.rates(local, p),
         "stroma": stroma.rates(local, p),
         "vasculature": vasculature.rates(local, p),

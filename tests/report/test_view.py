@@ -36,6 +36,25 @@ def test_quantiles_keep_their_order(view):
         assert (course.high50 <= course.high90).all()
 
 
+def test_diameters_are_those_of_the_lesions_not_of_one_sphere(knowledge):
+    """Two equal lesions, one gone: half the sum of diameters, where one sphere would have lost a fifth."""
+    result = fake_result()
+    volume = result.trajectories["tumor_volume_ml"]
+    lesions = np.zeros((*volume.shape[:2], 4, volume.shape[2]))
+    lesions[:, :, :2] = 5.0
+    lesions[:, :, 1, -1] = 0.0
+    result.trajectories["lesion_volume"] = (("regimen", "draw", "lesion", "time"), lesions)
+    for course in build_view(result, knowledge).diameters:
+        assert course.median[:-1] == pytest.approx(0.0, abs=1e-9)
+        assert course.median[-1] == pytest.approx(-50.0)
+
+
+def test_without_lesions_the_total_is_one(knowledge):
+    view = build_view(fake_result(), knowledge)
+    for volume, diameter in zip(view.courses, view.diameters, strict=True):
+        assert diameter.median == pytest.approx(100.0 * (np.cbrt(volume.median) - 1.0))
+
+
 def test_a_hypothesis_never_carries_a_probability(knowledge):
     result = fake_result()
     result.ranking["response"] = result.ranking["response"].fillna(0.5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -54,10 +55,7 @@ def test_gradients_agree_with_central_differences(tumors: Tumors, knowledge: Kno
         def ln_volume(logs: jax.Array) -> jax.Array:
             """Return the sum of ln volume over members; `logs` are changes of ln parameters and of ln dose."""
             factor = jnp.ones(len(tumors.names)).at[places].set(jnp.exp(logs[:-1]))
-            changed = Patient(
-                jnp.asarray(patient.values) * factor[:, None], patient.lesion_factors, patient.acts, patient.kinetics,
-                patient.first_dose_day,
-            )  # fmt: skip
+            changed = replace(patient, values=jnp.asarray(patient.values) * factor[:, None])
             return jnp.sum(jnp.log(end_volume(changed, bolus * jnp.exp(logs[-1]))))
 
         def end_volume(patient: Patient, bolus: jax.Array) -> jax.Array:

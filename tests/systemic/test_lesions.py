@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from simulated import BURDEN_ML, Tumors, usual
-from tumornexus.knowledge import Knowledge
+from simulated import BURDEN_ML, Tumors, rows, usual
+from tumornexus.knowledge import Knowledge, parse_regimen
 from tumornexus.systemic.solver import Grown, Lesions, grow, treat
 from tumornexus.systemic.state import LESIONS, OCCULT
-from tumornexus.systemic.treatment import Treatment
+from tumornexus.systemic.treatment import Treatment, prepare
 
 pytestmark = pytest.mark.simulation
 
-KEPT = ("tumor_volume", "new_lesion_volume", "toxicity_hazard")
+KEPT = ("tumor_volume", "new_lesion_volume", "toxicity_hazard", "virus")
 DAYS = 56
 
 
@@ -129,3 +129,29 @@ def test_a_severe_event_pauses_the_drug(halves: Host):
     after = struck["time"].values[None] > day[:, None] + 14.0
     assert after.any()
     assert (held[after] < 0.9 * given[after]).all()
+
+
+def test_injections_that_fall_into_a_pause_are_as_if_never_planned(halves: Host, knowledge: Knowledge):
+    """Living products pause as drugs do: bit for bit the course of a regimen without the doses of days 1 to 20."""
+    planned = prepare(parse_regimen("t_vec 4e8 PFU q1w", knowledge), knowledge, DAYS)
+    doses = planned.doses.copy()
+    doses[1:21] = 0.0
+    n = len(halves.values)
+    values = halves.changed(toxicity_frailty=1.0, toxicity_threshold=1e-9, toxicity_pause=20.0)
+    values[2 * n // 3 :, halves.names.index("toxicity_threshold")] = 1e9  # spared
+    twice = np.tile(np.arange(n), 2)
+    course = treat(
+        values[twice], halves.names, rows(halves.grown.state, twice), [planned, replace(planned, doses=doses)],
+        np.repeat([0, 1], n), lesions=halves.lesions[twice], keep=KEPT,
+    )  # fmt: skip
+    day = course["toxicity_event_day"].values.reshape(2, n)
+    struck = np.isfinite(day[0])
+    assert (day[:, struck] == 1.0).all()
+    assert struck.any()
+    assert not struck.all()
+    virus, volume = (course[name].values.reshape(2, n, -1) for name in ("virus", "tumor_volume"))
+    for x in (virus, volume):
+        np.testing.assert_array_equal(x[0, struck], x[1, struck])
+    # Read each week before the dose of that day: the doses of days 7 and 14 show on days 14 and 21.
+    assert (virus[0, ~struck, 2:4] > 1.1 * virus[1, ~struck, 2:4]).all()
+    assert (virus[0, struck, 4] > 1.1 * virus[0, struck, 3]).all()  # given again on day 21

@@ -10,7 +10,7 @@ import pytest
 
 from simulated import BURDEN_ML, HORIZON_DAYS, Tumors, rows, untreated, usual
 from tumornexus.errors import SimulationError, TrajectoryWarning
-from tumornexus.knowledge import Knowledge
+from tumornexus.knowledge import Knowledge, parse_regimen
 from tumornexus.systemic.dynamics import OBSERVABLES
 from tumornexus.systemic.ode import Setting
 from tumornexus.systemic.solver import (
@@ -23,7 +23,8 @@ from tumornexus.systemic.solver import (
     treat,
 )
 from tumornexus.systemic.state import CLONES, State
-from tumornexus.systemic.treatment import NO_ACTS
+from tumornexus.systemic.treatment import NO_ACTS, prepare
+from tumornexus.systemic.twin import draw_bare
 
 pytestmark = pytest.mark.simulation
 
@@ -80,7 +81,7 @@ def test_growth_does_not_depend_on_the_batch(tumors: Tumors):
 def test_a_new_regimen_and_a_new_patient_compile_nothing(baseline, tumors: Tumors, knowledge: Knowledge):
     one = usual(knowledge, "nivolumab")
     treating, growing = (
-        _compiled_treatment(setting_of(tumors.names, one), 1, (*OBSERVABLES, "lesion_volume"), False),
+        _compiled_treatment(setting_of(tumors.names, one), 1, (*OBSERVABLES, "lesion_volume"), False, False),
         _compiled_growth(Setting(tumors.names, NO_ACTS, True)),
     )
     before = treating._cache_size(), growing._cache_size()
@@ -162,3 +163,24 @@ def test_doses_reach_plasma_and_only_their_slot(baseline, tumors: Tumors):
     before = baseline["time"].values[None] <= event[:, None]
     assert before[:, 1].any()
     assert np.ptp(of_draw, axis=0)[before].max() == 0.0
+
+
+def test_clearance_spreads_by_the_cv_of_each_drug(tumors: Tumors, knowledge: Knowledge):
+    """At a constant input concentration is inverse to clearance; the trough of infusions hangs on it a little more."""
+    n, text = 200, "nivolumab 240 mg q2w + dabrafenib 150 mg bid + paclitaxel 80 mg/m2 q1w"
+    values = draw_bare(knowledge, knowledge.tumors["melanoma"], n, 0, "clearance")
+    values[:, tumors.names.index("toxicity_threshold")] = 1e9  # no pause
+    treatment = prepare(parse_regimen(text, knowledge), knowledge).until(HORIZON_DAYS)
+    course = treat(
+        values, tumors.names, rows(tumors.state[""], np.zeros(n, int)), [treatment], np.zeros(n, int),
+        keep=["tumor_volume"],
+    )  # fmt: skip
+    last = course["plasma"].values[:, -1, :3]  # before the doses of the day
+    nivolumab, dabrafenib, effect_only = last.T
+    published = {name: knowledge.drugs[name].pk.cv_clearance or 0.0 for name in treatment.drugs}
+    assert published["nivolumab"] == pytest.approx(0.34)
+    assert published["nivolumab"] <= nivolumab.std() / nivolumab.mean() <= 1.3 * published["nivolumab"]
+    assert dabrafenib.std() / dabrafenib.mean() == pytest.approx(published["dabrafenib"], rel=0.15)
+    assert np.ptp(effect_only) == 0.0  # a half-life of effect is not one of plasma
+    # One deviation for all drugs of a patient.
+    assert np.corrcoef(np.log(nivolumab), np.log(dabrafenib))[0, 1] > 0.95

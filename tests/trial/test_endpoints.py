@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tumornexus.errors import InputError
@@ -22,6 +22,7 @@ from tumornexus.trial.endpoints import (
     grade3_percent_simulated,
     median_pfs,
     recist,
+    sum_of_diameters,
     weighted_quantile,
 )  # fmt: skip
 
@@ -182,7 +183,7 @@ DIAMETERS = st.lists(st.floats(0.0, 60.0), min_size=4, max_size=4)
 
 def plain(bases: list[float], scans: list[list[float]]) -> tuple[str, str, int | None]:
     """Judge one patient as a reader would, scan by scan, without arrays; the second entry of the rules."""
-    targets = [i for i in range(3) if bases[i] >= 10.0] or [max(range(3), key=lambda i: bases[i])]
+    targets = [i for i in range(3) if bases[i] >= 10.0] or [i for i in range(3) if bases[i] == max(bases[:3])]
     others = [i for i in range(4) if i not in targets and (bases[i] >= 10.0 or (i < 3 and bases[i] > 0.0))]
     base = sum(bases[i] for i in targets)
     least, least_of, best = base, dict(enumerate(bases)), "SD"
@@ -216,6 +217,7 @@ def test_arrays_and_a_reader_agree(bases, scans):
     assert (best_, reason, None if scan == np.inf else round(scan)) == expected
 
 
+@example([0.0, 1.0, 1.0, 0.0], [0.0] * 4, [0.0, 0.0, 5.0, 0.0], [2, 1, 0])
 @settings(max_examples=50, deadline=None)
 @given(DIAMETERS, DIAMETERS, DIAMETERS, st.permutations(range(3)))
 def test_the_order_of_measured_lesions_does_not_matter(bases, first, second, order):
@@ -267,21 +269,52 @@ def test_every_progression_is_primary_or_secondary(best_, months, progressed):
         assert r.resistance[0] == 1
 
 
-def test_simulated_toxicity_is_the_weight_of_members_with_an_event_in_time():
-    day = np.array([10.0, 100.0, 400.0, np.inf, np.nan])
-    weights = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
-    assert grade3_percent_simulated(day, weights, 100.0) == pytest.approx(15.0)
-    assert grade3_percent_simulated(day, weights, 1e9) == pytest.approx(30.0)
-    assert grade3_percent_simulated(day, weights, 0.0) == 0.0
+@given(st.lists(st.floats(0.6, 500.0), min_size=3, max_size=3), st.floats(0.01, 8.0), st.floats(0.0, 50.0))
+def test_the_sum_of_diameters_is_what_response_and_best_change_are_read_from(baseline, factor, new):
+    """Three measurable lesions that change alike; an occult one counts nowhere in it."""
+    volume = np.zeros((1, 4, len(DAYS)))
+    volume[0, :3] = np.array(baseline)[:, None]
+    volume[0, :3, 1:] *= factor
+    volume[0, 3, 1:] = new
+    total = sum_of_diameters(volume)[0]
+    assert total[0] == pytest.approx(diameter_mm(np.array(baseline)).sum())
+    assert total[1:] == pytest.approx(total[0] * factor ** (1.0 / 3.0))
+    assert recist(volume, DAYS).change_percent[0] == pytest.approx(100.0 * (total[-1] / total[0] - 1.0))
+    np.testing.assert_array_equal(sum_of_diameters(volume[:, 0]), diameter_mm(volume[:, 0]))
 
 
-@given(st.floats(0.0005, 0.02), st.floats(1.0, 700.0))
-def test_simulated_toxicity_of_a_constant_hazard_is_its_survival_law(hazard, by_day):
-    u = (np.arange(2000) + 0.5) / 2000
-    day = -np.log(u) / hazard
-    assert grade3_percent_simulated(day, np.ones(2000), by_day) == pytest.approx(
-        100.0 * (1.0 - np.exp(-hazard * by_day)), abs=0.06
+WEEKS = np.arange(0.0, 729.0, 7.0)
+
+
+@given(st.floats(0.0, 0.02), st.floats(0.0, 728.0), st.lists(st.floats(0.0, 800.0), min_size=3, max_size=3))
+def test_simulated_toxicity_of_a_constant_hazard_is_its_survival_law(hazard, by_day, event_day):
+    """Whoever has had an event already, as long as one member has not."""
+    course = np.tile(hazard * WEEKS, (4, 1))
+    event = np.array([*event_day, np.nan])
+    assert grade3_percent_simulated(course, event, WEEKS, np.arange(1.0, 5.0), by_day) == pytest.approx(
+        100.0 * (1.0 - np.exp(-hazard * by_day)), abs=1e-9
     )
+
+
+def test_simulated_toxicity_is_that_of_counted_events_without_their_chance():
+    """Frail and robust patients whose drugs are stopped by their event: 20,000 drawn thresholds agree."""
+    generator = np.random.default_rng(0)
+    rate = 0.003 * np.exp(0.5 * generator.standard_normal(20_000))
+    day = generator.exponential(size=len(rate)) / rate
+    course = rate[:, None] * np.minimum(WEEKS[None], day[:, None])
+    found = grade3_percent_simulated(course, day, WEEKS, np.ones(len(rate)), 182.0)
+    assert found == pytest.approx(100.0 * np.mean(day <= 182.0), abs=1.0)
+    few = [
+        grade3_percent_simulated(course[r], day[r], WEEKS, np.ones(64), 182.0) for r in np.split(np.arange(6400), 100)
+    ]
+    counted = [100.0 * np.mean(day[r] <= 182.0) for r in np.split(np.arange(6400), 100)]
+    assert np.std(few) < 0.7 * np.std(counted)
+
+
+def test_a_failed_member_counts_nowhere_in_toxicity():
+    course = np.stack([0.002 * WEEKS, np.full(len(WEEKS), np.nan)])
+    alone = grade3_percent_simulated(course[:1], np.array([np.inf]), WEEKS, np.ones(1), 180.0)
+    assert grade3_percent_simulated(course, np.array([np.inf, np.inf]), WEEKS, np.ones(2), 180.0) == alone
 
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0))

@@ -133,7 +133,7 @@ def test_bimodality_tells_one_hump_from_two():
 def smaller(experiment):
     """Return an experiment on fewer draws."""
     arms = {
-        label: replace(arm, cohort=replace(arm.cohort, n=20, responsive_of=640))
+        label: replace(arm, cohort=replace(arm.cohort, n=20, responsive_of=3072))
         for label, arm in experiment.arms.items()
     }
     return replace(experiment, arms=arms)

@@ -32,7 +32,8 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     that pruning vessels starves the tumor. drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent
     clones; radiation needs oxygen (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs
     (Geller 2017). Persisters arise under drug kill, TGF-beta, hypoxia and CAF cytokines and return, more slowly while
-    the latter three last (Sharma 2010, Hata 2016); they largely resist drugs and cycle rarely (Oren 2021).
+    any of the four lasts: cells return to cycling in drug-free medium (Sharma 2010, Hata 2016). They largely resist
+    drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     # TGF-beta holds tumor growth back; blocking the receptor gives this up.
@@ -46,6 +47,7 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     exposed = p.cytotoxic_kill * protected * active + p.radiation_kill * radiation
     drug_kill = exposed + p.mapk_kill_rate * targeted
     stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
+    pressure = exposed + p.mapk_kill_rate * inhibited
     squared = (local.oxygen / p.necrosis_oxygen) ** 2
     necrosis = p.necrosis_rate / (1.0 + squared * squared)
     return GrowthRates(
@@ -53,7 +55,7 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
         die=jnp.broadcast_to(p.cancer_turnover + necrosis, drug_kill.shape),
         drug_kill=drug_kill,
         to_persister=p.persister_switch_on * stress + p.persister_per_kill * drug_kill,
-        from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress),
+        from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress + pressure / p.persister_drug_hold),
         persister_divide=p.persister_cycling * base,
         persister_die=p.cancer_turnover * p.persister_turnover + p.persister_drug_share * exposed + necrosis,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tumornexus.biology import metabolism
+from tumornexus.biology import metabolism, presentation
 from tumornexus.biology.environment import Cells, Local, Signals
 from tumornexus.biology.params import Params, hill
 
@@ -59,7 +59,8 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     unsilenced = 1.0 - cells.silencing
     lactate_drive = hill(lactate, p.lactate_half)
 
-    innate = p.ifng_innate_share * (cells.cd4_helper + cells.nk + cells.gamma_delta)
+    helpers = presentation.antigen_breadth(p) * cells.cd4_helper
+    innate = p.ifng_innate_share * (helpers + cells.nk + cells.gamma_delta)
     resting = p.ifng_exhausted_share * (cells.cd8_progenitor + cells.cd8_terminal)
     engaged = cells.car_t * hill(p.car_antigen_density * cells.car_antigen, 1.0)
     ifng = p.ifng_production * (recognized * (cells.cd8_effector + resting) + innate + engaged) / p.ifng_half_density
@@ -80,7 +81,13 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     tgfb = (
         p.tgfb_signal
         * p.tgfb_production
-        * (p.tgfb_cancer * tumor + p.tgfb_caf * cells.caf_matrix + p.tgfb_treg * cells.treg + cells.tam_m2 + cells.mdsc)
+        * (
+            p.tgfb_cancer * tumor
+            + p.tgfb_caf * cells.caf_matrix
+            + p.tgfb_treg * cells.treg
+            + cells.tam_m2
+            + p.tgfb_mdsc * cells.mdsc
+        )
     )
     cxcl9_10 = (
         p.cxcl9_10_production

@@ -27,15 +27,15 @@ class MyeloidRates(NamedTuple):
 def rates(local: Local, p: Params) -> MyeloidRates:
     """Return the rates of myeloid cells.
 
-    Neutrophils come by CXCR2 ligands and live about a day. MDSC come by CXCR2 ligands and CCL2; lactate, hypoxia and
-    IL-6 amplify (Essa 2026, sections 3.3.2 and 3.4.1). Macrophages come by CCL2 and need CSF-1R to survive.
+    Neutrophils come by CXCR2 ligands and live about a day. MDSC come by CXCR2 ligands (which hypoxia raises) and CCL2;
+    lactate and IL-6 amplify (Essa 2026, sections 3.3.2 and 3.4.1). Macrophages come by CCL2 and need CSF-1R to survive.
     Polarization towards M2 by IL-10, TGF-beta, lactate and bacteria (Pushalkar 2018); towards M1 by IFN-gamma and CD40
     (m1_repolarization). Rates 0.25 and 0.045 per day and death 0.02 per day from published models.
     """
     granulocytic = hill(local.cxcr2_ligand, 1.0)
     inputs = granulocytic + p.mdsc_ccl2_share * hill(local.ccl2, 1.0)
     lactic = hill(local.lactate, p.lactate_half)
-    amplify = p.mdsc_floor + p.mdsc_amplification * (hill(local.il6, 1.0) + lactic + local.hypoxia)
+    amplify = p.mdsc_floor + p.mdsc_amplification * (hill(local.il6, 1.0) + lactic)
     mapk = 1.0 - p.mdsc_mapk_share * p.mapk_inhibition * jnp.minimum(p.mapk_output, 1.0)
     to_m2 = p.m2_polarization * (
         p.m2_floor + hill(local.il10, 1.0) + hill(local.tgfb, 1.0) + lactic + p.bacteria_m2 * local.bacteria

@@ -27,19 +27,22 @@ def rates(local: Local, p: Params) -> StromaRates:
 
     TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
     into the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
-    (mechanosignalling), so blockade acts slowly and in part.
+    (mechanosignalling), so blockade acts slowly and in part. Matrix finds no room beyond `matrix_capacity`:
+    net deposition = deposit (1 - matrix / matrix_capacity), its second part counted with degradation.
     """
     tumor = local.cancer + local.persister
     stiff = p.stiffness_feedback * hill(local.matrix, p.matrix_half)
     drive = p.caf_activation * tumor
     growth_factor = hill(local.tgfb, p.tgfb_half)
     inflammatory = hill(local.il6, 1.0)
+    deposit = p.matrix_deposition * local.caf_matrix / p.caf_half * (p.deposition_floor + growth_factor + stiff)
     return StromaRates(
         recruit_matrix=drive * (p.caf_matrix_floor + growth_factor + stiff),
         recruit_cytokine=drive * (p.caf_cytokine_floor + inflammatory) * p.caf_cytokine_output,
         caf_die=p.caf_death + p.caf_depletion,
         matrix_to_cytokine=p.caf_switch * inflammatory,
         cytokine_to_matrix=p.caf_switch * growth_factor,
-        deposit=p.matrix_deposition * local.caf_matrix / p.caf_half * (p.deposition_floor + growth_factor + stiff),
-        degrade=p.matrix_degradation * (1.0 + p.m1_proteolysis * hill(local.tam_m1, p.suppressor_half)),
+        deposit=deposit,
+        degrade=p.matrix_degradation * (1.0 + p.m1_proteolysis * hill(local.tam_m1, p.suppressor_half))
+        + deposit / p.matrix_capacity,
     )

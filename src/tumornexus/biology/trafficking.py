@@ -16,11 +16,14 @@ def endothelium(local: Local, p: Params) -> jax.Array:
 def entry_factor(local: Local, p: Params) -> jax.Array:
     """Return the factor in [0, 1] by which vessels, chemokines and matrix modulate extravasation.
 
-    factor = perfusion term * CXCL9/10 term * anergy of VEGF-exposed endothelium * matrix and CXCL12 retention.
-    Sources: Motz 2014 and Schmittnaegel 2017 (VEGF endothelial barrier), Dangaj 2019 (CXCL9/CCL5).
+    factor = perfusion term * CXCL9/10 term * anergy of VEGF-exposed endothelium * matrix and CXCL12 retention
+    * answer to CXCL9/10, 1 / (1 + entry_tgfb TGF-beta).
+    Sources: Motz 2014 and Schmittnaegel 2017 (VEGF endothelial barrier), Dangaj 2019 (CXCL9/CCL5), Gunderson 2020
+    (TGF-beta takes CXCR3 from CD8 T cells).
     """
     retained = 1.0 / (1.0 + p.matrix_exclusion * (p.entry_matrix_share * local.matrix + hill(local.cxcl12, 1.0)))
-    return hill(local.perfusion, p.access_half) * hill(local.cxcl9_10, 1.0) * endothelium(local, p) * retained
+    answered = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
+    return hill(local.perfusion, p.access_half) * answered * endothelium(local, p) * retained
 
 
 def car_t_entry_factor(local: Local, p: Params) -> jax.Array:

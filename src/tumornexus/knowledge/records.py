@@ -251,7 +251,7 @@ class PK(Sourced):
     input_day: float = Field(default=0.0, ge=0.0, lt=1.0)
     bioavailability: float = Field(default=1.0, gt=0.0, le=1.0)
     effect_half_life_day: float | None = Field(default=None, gt=0.0)
-    cv_clearance: float | None = Field(default=None, ge=0.0)  # between-patient CV as a fraction
+    cv_clearance: float | None = Field(default=None, ge=0.0)  # between-patient CV as a fraction; None: no spread
 
     @model_validator(mode="after")
     def _complete(self) -> PK:

@@ -18,7 +18,7 @@ MAIN = (
     ("best_regimens", figures.forest_figure),
     ("benefit_toxicity", figures.pareto_figure),
     ("courses_overview", figures.overview_figure),
-    ("courses", figures.volume_figure),
+    ("courses", figures.diameter_figure),
     ("readouts", figures.readout_figure),
 )
 

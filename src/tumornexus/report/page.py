@@ -55,7 +55,7 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         "phenotype": figures.phenotype_figure(view),
         "network": figures.network_figure(view),
         "overview": figures.overview_figure(view),
-        "volumes": figures.volume_figure(view),
+        "diameters": figures.diameter_figure(view),
         "readouts": figures.readout_figure(view),
         "nodes": figures.node_figure(view),
         "pairs": figures.pair_figure(view),

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from tumornexus.report import words
+from tumornexus.trial.endpoints import sum_of_diameters
 
 UNTREATED = ("untreated", "no treatment", "none", "")
-RECIST_RESPONSE = 0.7**3  # volume ratio of a 30 % fall in diameter of a sphere
-RECIST_PROGRESSION = 1.2**3  # volume ratio of a 20 % rise in diameter of a sphere
 FLOOR = 1e-3  # relative volume below which a lesion is not seen on a scan; curves are drawn at this floor
 
 
@@ -190,7 +189,8 @@ class View:
     node_quantity: str  # "volume" (natural log of the tumor volume) or "response" (probability)
     node_span: str  # when the effect is read off, such as "after one year of treatment"
     regimens: tuple[RegimenRow, ...]
-    courses: tuple[Course, ...]
+    courses: tuple[Course, ...]  # tumor volume of all lesions over that at baseline
+    diameters: tuple[Course, ...]  # sum of target diameters (RECIST), percent change from baseline
     readouts: tuple[Readout, ...]
     burden_ml: float | None
     horizon_months: float | None
@@ -429,7 +429,8 @@ def _nodes(result: Any, rows: Mapping[str, MechanismRow]) -> tuple[tuple[NodeRow
 
 
 class _Simulated:
-    """Trajectories as arrays: relative volume (regimen, draw, time), weights (draw,), days (time,)."""
+    """Trajectories as arrays: relative volume and percent change of the sum of target diameters (regimen, draw, time),
+    weights (draw,), days (time,)."""
 
     def __init__(self, result: Any) -> None:
         data = get(result, "trajectories")
@@ -438,6 +439,7 @@ class _Simulated:
         self.day = np.zeros(0)
         self.weight = np.zeros(0)
         self.relative = np.zeros((0, 0, 0))
+        self.diameter_change = np.zeros((0, 0, 0))
         if data is None:
             return
         name = next((v for v in ("tumor_volume_ml", "tumor_volume") if v in data), None)
@@ -457,6 +459,12 @@ class _Simulated:
         start = volume[:, :, :1]
         with np.errstate(divide="ignore", invalid="ignore"):
             self.relative = np.where(start > 0, volume / start, np.nan)
+        lesions = volume[:, :, None]  # where only the total is known it is one lesion
+        if "lesion_volume" in data:
+            lesions = data["lesion_volume"].transpose("regimen", "draw", "lesion", "time").to_numpy().astype(float)
+        total = np.stack([sum_of_diameters(x) for x in lesions])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.diameter_change = np.where(total[..., :1] > 0, 100.0 * (total / total[..., :1] - 1.0), np.nan)
 
     def thin(self) -> np.ndarray:
         """Indices of at most 105 times, the last included: a week a point over two years."""
@@ -751,6 +759,9 @@ def build_view(result: Any, knowledge: Any) -> View:
     courses = tuple(
         simulated.course(r, label[r], keys[r], simulated.relative[simulated.regimens.index(r)]) for r in order
     )
+    diameters = tuple(
+        simulated.course(r, label[r], keys[r], simulated.diameter_change[simulated.regimens.index(r)]) for r in order
+    )
     standard = next((r.regimen for r in regimens if r.standard), None)
     best = next((r.regimen for r in regimens if not r.standard and not r.refuted and r.regimen in order), None)
     none = next((r for r in order if r.strip().lower() in UNTREATED), None)
@@ -790,6 +801,7 @@ def build_view(result: Any, knowledge: Any) -> View:
         or ("" if not simulated.day.size else f"at {simulated.day[-1] / words.DAYS_PER_MONTH:.0f} months"),
         regimens=regimens,
         courses=courses,
+        diameters=diameters,
         readouts=_readouts(simulated, [(r, label[r], keys[r]) for r in chosen]),
         burden_ml=finite(get(twin, "burden_ml")),
         horizon_months=float(simulated.day[-1]) / words.DAYS_PER_MONTH if simulated.day.size else None,

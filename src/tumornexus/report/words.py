@@ -75,8 +75,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Response",
-        "RECIST 1.1 objective response: the sum of diameters falls by at least 30%, which for a sphere is a volume "
-        "of 0.34 times baseline. Progression is a rise of 20% over the smallest sum, a volume of 1.73 times.",
+        "RECIST 1.1 objective response: the sum of the longest diameters of the target lesions falls by at least 30%. "
+        "Progression is a rise of 20% and 5 mm over the smallest sum, a new lesion, or clear growth of another one.",
     ),
     (
         "Trial-calibrated",

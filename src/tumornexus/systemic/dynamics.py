@@ -66,6 +66,7 @@ class Situation(NamedTuple):
     local: Local
     recognized: jax.Array  # (clone, lesion, batch)
     recognized_mean: jax.Array  # (lesion, batch)
+    mhc1_mean: jax.Array  # (lesion, batch)
     volume_ml: jax.Array  # (lesion, batch)
     total: jax.Array
     access: jax.Array  # closure: fraction of T cells that reach cancer nests
@@ -108,6 +109,7 @@ def situation(state: State, p: Params, h: Params) -> Situation:
         local=local,
         recognized=recognized,
         recognized_mean=recognized_mean,
+        mhc1_mean=jnp.sum(mhc1 * share, 0),
         volume_ml=volume,
         total=total,
         access=access,
@@ -161,7 +163,7 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     harm_tumor = p.tumor_lymphocyte_harm * p.lymphocyte_depletion
 
     my = myeloid.rates(local, p)
-    ly = lymphoid.rates(local, state.lymphocytes, p)
+    ly = lymphoid.rates(local, state.lymphocytes, now.mhc1_mean, p)
     st = stroma.rates(local, p)
     ve = vasculature.rates(local, p)
     dc = priming.dendritic(local, state.microbiome, p)
@@ -235,7 +237,7 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
         treg=ly.treg_die + harm_tumor,
         nk=ly.nk_die + harm_tumor,
-        gamma_delta=ly.gamma_delta_die + harm_tumor,
+        gamma_delta=ly.gamma_delta_die - ly.gamma_delta_divide + harm_tumor,
         b_cell=ly.b_cell_die + harm_tumor,
         car_t=ca.contract + harm_tumor - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
         dendritic=dc.emigrate + dc.die,
@@ -251,7 +253,7 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         mhc1=p.induction_rate,
         pdl1=p.induction_rate,
         alt_checkpoint=p.checkpoint_rate,
-        silencing=p.silencing_rate,
+        silencing=p.silencing_rate + p.reopening_rate,
         tls=ly.lose_tls + ly.form_tls,
         bacteria=ba.clear,
         car_antigen=p.car_antigen_recovery + cart.trogocytosis(local, p),

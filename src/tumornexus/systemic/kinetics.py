@@ -59,6 +59,15 @@ def kinetics_of(drug: Drug) -> dict[str, float]:
     return {"k_elim": (pk.clearance or 0.0) / pk.v_central, **rates}
 
 
+def log_sd_clearance(drug: Drug) -> float:
+    """Return the between-patient standard deviation of ln clearance, sqrt(ln(1 + CV^2)).
+
+    0 where the record has no CV, and for an effect model, whose half-life is not that of the drug in plasma.
+    """
+    cv = 0.0 if drug.pk.model == "effect" else drug.pk.cv_clearance or 0.0
+    return float(np.sqrt(np.log1p(cv**2)))
+
+
 STEPS_PER_DAY = 4  # of `effect_days`
 
 

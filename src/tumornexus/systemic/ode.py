@@ -61,7 +61,9 @@ class Patient(eqx.Module):
     lesion_factors: jax.Array  # (varied, lesion, batch), in the order of LESION_VARIED
     acts: Acts
     kinetics: Kinetics  # (slot, batch)
+    clearance_exponent: jax.Array  # (slot, batch)
     first_dose_day: jax.Array  # (slot, batch)
+    million_per_unit: jax.Array  # (slot, kind of DEPOSITS, batch), cells or virus that a dose unit brings
 
 
 def bare_parameters(patient: Patient, setting: Setting) -> tuple[Params, Params]:
@@ -106,6 +108,17 @@ def concentration(amounts: jax.Array, patient: Patient) -> jax.Array:
     return amounts[:, 0] * patient.kinetics.nm_per_unit
 
 
+def clearance_factors(clearance_factor: jax.Array, exponent: jax.Array) -> jax.Array:
+    """Return the linear clearance of each drug over the typical patient's, (slot, batch).
+
+    f^e, f (batch,) the patient's clearance of the drug that the parameter's spread is taken from and e (slot, batch)
+    the standard deviation of ln clearance of each drug over that of f. So a patient lies as many standard deviations
+    from the typical clearance for all drugs, and their clearances spread by the CV of their records. Assumed: body
+    size and catabolism, the main causes known, are common to drugs.
+    """
+    return clearance_factor**exponent
+
+
 def hazard_rate(plasma: jax.Array, since: jax.Array, h: Params, patient: Patient, setting: Setting) -> jax.Array:
     """Return the hazard of grade >= 3 treatment-related events per day, (batch,).
 
@@ -144,7 +157,8 @@ def derivative(t: jax.Array, body: Body, input_rate: jax.Array, patient: Patient
     both = tissue_flux(body.tissue, concentration(body.amounts, patient), since, patient, setting)
     tissue = jax.tree.map(lambda x, g, d: g - d * x, body.tissue, both.gain, both.loss)
     k = patient.kinetics
-    factor = Params.of(patient.values, setting.names).clearance_factor
+    bare = Params.of(patient.values, setting.names)
+    factor = clearance_factors(bare.clearance_factor, patient.clearance_exponent)
     central, peripheral = body.amounts[:, 0], body.amounts[:, 1]
     out = central_loss(k, central, since, factor)
     amounts = jnp.stack(

@@ -38,6 +38,7 @@ from tumornexus.systemic.ode import (
     Tissue,
     apply_dose,
     bare_parameters,
+    clearance_factors,
     concentration,
     tissue_flux,
     with_drugs,
@@ -164,12 +165,14 @@ def _grow(
 
 
 class Seen(NamedTuple):
-    """What a course leaves: observables at saved times, plasma, day of the first severe event, status."""
+    """What a course leaves: observables at saved times, plasma, day of the first severe event, status; `body` at saved
+    times where it is asked for."""
 
     observables: dict[str, jax.Array]
     plasma: jax.Array
     event_day: jax.Array
     status: jax.Array
+    body: Body | None
 
 
 def _eliminate(
@@ -180,7 +183,8 @@ def _eliminate(
     def one_drug(slot: Any, carried: jax.Array) -> jax.Array:
         here = partial(jax.lax.dynamic_slice_in_dim, start_index=slot, slice_size=1)
         kinetics = jax.tree.map(here, patient.kinetics)
-        after, _ = propagate(kinetics, here(carried), here(since), dt, here(input_rate), bare.clearance_factor)
+        factor = clearance_factors(bare.clearance_factor, here(patient.clearance_exponent))
+        after, _ = propagate(kinetics, here(carried), here(since), dt, here(input_rate), factor)
         return jax.lax.dynamic_update_slice_in_dim(carried, after, slot, 0)
 
     return over_slots(patient.acts.used, amounts.shape[0], one_drug, amounts)
@@ -210,11 +214,12 @@ def _advance(
 
 def _treat(
     patient: Patient, state: State, schedule: tuple[jax.Array, ...], luck: _Chance, setting: Setting,
-    steps_per_day: int, keep: tuple[str, ...], precise: bool = True,
+    steps_per_day: int, keep: tuple[str, ...], precise: bool = True, states: bool = False,
 ) -> tuple[Body, Seen]:  # fmt: skip
-    """Treat for as many days as the tables of `schedule` have rows; observables every `SAVE_EVERY_DAYS`.
+    """Treat for as many days as the tables of `schedule` have rows; observables, and with `states` the whole body,
+    every `SAVE_EVERY_DAYS`.
 
-    `schedule`: bolus (day, slot, batch), input rate (day, slot, batch), cells (day, kind, batch).
+    `schedule`: bolus and input rate, (day, slot, batch) each.
     """
     dt = jnp.asarray(1.0 / steps_per_day)
     batch = state.lymphocytes.shape[0]
@@ -224,11 +229,12 @@ def _treat(
 
     def one_day(carry: tuple, inputs: tuple) -> tuple[tuple, None]:
         body, event_day, day = carry
-        bolus, rate, cells = inputs
-        # A severe event pauses all drugs, and ends those that labels end; cells and virus are given as planned.
+        bolus, rate = inputs
+        # A severe event pauses all drugs, and ends those that labels end; a living product is a drug like others.
         waiting = day < event_day + bare.toxicity_pause
         held = (day >= event_day) & (waiting | (patient.acts.stops > 0.0))
         given = jnp.where(held, 0.0, 1.0)
+        cells = jnp.sum((bolus + rate)[:, None] * given[:, None] * patient.million_per_unit, 0)
         body = apply_dose(body, bolus * given, cells)
 
         def one_step(body: Body, k: jax.Array) -> tuple[Body, None]:
@@ -250,7 +256,7 @@ def _treat(
         return {name: values[name] for name in keep}
 
     def block(carry: tuple, inputs: tuple) -> tuple[tuple, tuple]:
-        values = seen(carry[0]), concentration(carry[0].amounts, patient)
+        values = seen(carry[0]), concentration(carry[0].amounts, patient), carry[0] if states else None
         carry, _ = jax.lax.scan(one_day, carry, inputs)
         return carry, values
 
@@ -264,10 +270,10 @@ def _treat(
         schedule,
     )
     start = (body, jnp.full(batch, jnp.inf), jnp.asarray(0.0))
-    (last, event_day, _), (values, plasma) = jax.lax.scan(block, start, shaped)
+    (last, event_day, _), (values, plasma, bodies) = jax.lax.scan(block, start, shaped)
     event_day = jnp.where(event_day <= n_blocks * SAVE_EVERY_DAYS, event_day, jnp.inf)
     status = jnp.where(_finite(last), 0, 2)
-    return last, Seen(values, plasma, event_day, status)
+    return last, Seen(values, plasma, event_day, status, bodies)
 
 
 @functools.cache
@@ -276,8 +282,11 @@ def _compiled_growth(setting: Setting) -> Callable:
 
 
 @functools.cache
-def _compiled_treatment(setting: Setting, steps_per_day: int, keep: tuple[str, ...], precise: bool) -> Callable:
-    return jax.jit(partial(_treat, setting=setting, steps_per_day=steps_per_day, keep=keep, precise=precise))
+def _compiled_treatment(
+    setting: Setting, steps_per_day: int, keep: tuple[str, ...], precise: bool, states: bool = False
+) -> Callable:
+    options = {"steps_per_day": steps_per_day, "keep": keep, "precise": precise, "states": states}
+    return jax.jit(partial(_treat, setting=setting, **options))
 
 
 @dataclass(frozen=True)
@@ -365,8 +374,11 @@ def patients_of(
     """Return the constants of a batch: member i has `values[i]` and `treatments[assignment[i]]`."""
     acts = jax.tree.map(lambda *xs: _last(np.stack(xs)[assignment]), *[t.acts for t in treatments])
     kinetics = jax.tree.map(lambda *xs: _last(np.stack(xs)[assignment]), *[t.kinetics for t in treatments])
-    day = _last(np.stack([t.first_dose_day for t in treatments])[assignment])
-    return Patient(_last(values), _last(lesions.factors), acts, kinetics, day)
+    tables = {
+        name: _last(np.stack([getattr(t, name) for t in treatments])[assignment])
+        for name in ("clearance_exponent", "first_dose_day", "million_per_unit")
+    }
+    return Patient(_last(values), _last(lesions.factors), acts, kinetics, **tables)
 
 
 def _counted(patient: Patient, drugs: int) -> Patient:
@@ -421,6 +433,7 @@ def treat(
     steps_per_day: int = 1,
     precise: bool = False,
     keep: Sequence[str] = OBSERVABLES,
+    states: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Treat an ensemble and return its trajectories.
@@ -434,6 +447,11 @@ def treat(
     `precise` takes the integrator of order four, at twice the time: tumor volumes are then right to 0.2 % at the worst
     of 512 melanomas over two years of nivolumab (median 0.003 %), else to a median of 0.3 %, 4 % in one of ten, and
     60 % at the worst (a tumor on the edge between control and escape).
+
+    `states` adds every state in double precision, before the dose of its day: `state_<name>` (member, time, clone,
+    lesion), without the axes that it lacks (`state.State`, with the units there), `state_tumor_drug` (member, time,
+    slot, lesion) in the unit of each drug's EC50 and `state_amounts` (member, time, slot, compartment) in dose units,
+    the compartments being central and peripheral.
     """
     n = len(values)
     if n == 0:
@@ -441,8 +459,8 @@ def treat(
     by_member = lesions or Lesions.single(n)
     assignment = np.asarray(assignment)
     wanted = tuple(dict.fromkeys((*keep, "lesion_volume")))
-    tables = [np.stack([getattr(t, name) for t in treatments]) for name in ("bolus", "input_rate", "deposits")]
-    fn = _compiled_treatment(setting_of(names, treatments[0]), steps_per_day, wanted, precise)
+    tables = [np.stack([getattr(t, name) for t in treatments]) for name in ("bolus", "input_rate")]
+    fn = _compiled_treatment(setting_of(names, treatments[0]), steps_per_day, wanted, precise, states)
     drugs = max(len(t.drugs) for t in treatments)
 
     def work(index: np.ndarray, kept: int) -> Seen:
@@ -470,8 +488,27 @@ def treat(
     data["plasma"] = (("member", "time", "slot"), seen.plasma)
     data["toxicity_event_day"] = (("member",), seen.event_day.astype(np.float32))
     data["status"] = (("member",), seen.status.astype(np.int8))
+    if seen.body is not None:
+        data = data.assign(_state_variables(seen.body, failed))
     data.attrs["failures"] = _failures(np.flatnonzero(failed), values, names, treatments, assignment)
     return data
+
+
+def _state_variables(body: Body, failed: np.ndarray) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Return dims and values of each part of a body with axes (member, time, ...), NaN where a member failed."""
+    tissue = body.tissue
+    parts = {name: getattr(tissue.state, name) for name in State.__dataclass_fields__}
+    axes = {2: (), 3: ("lesion",), 4: ("clone", "lesion")}
+    found = {name: (axes[x.ndim], x) for name, x in parts.items()}
+    found |= {
+        "tumor_drug": (("slot", "lesion"), tissue.tumor_drug),
+        "amounts": (("slot", "compartment"), body.amounts),
+    }
+    out = {}
+    for name, (own, x) in found.items():
+        lost = failed.reshape(-1, *([1] * (x.ndim - 1)))
+        out[f"state_{name}"] = (("member", "time", *own), np.where(lost, np.nan, x))
+    return out
 
 
 def _failures(

@@ -12,7 +12,7 @@ from tumornexus.errors import RegimenError
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Drug, Parameter
 from tumornexus.knowledge.regimen import Regimen, parse_regimen
-from tumornexus.systemic.kinetics import effect_days, kinetics_of
+from tumornexus.systemic.kinetics import effect_days, kinetics_of, log_sd_clearance
 from tumornexus.systemic.ode import DEPOSITS
 
 SLOTS = 6  # drugs in play at once; more is refused
@@ -27,22 +27,29 @@ NEVER = 1e9  # day of the first dose of an empty slot
 
 @dataclass(frozen=True)
 class Treatment:
-    """A regimen ready to simulate: `doses` (day, slot) in dose units, `deposits` (day, kind) in million, `acts`,
-    `kinetics` with axes (slot,) or (slot, acted)."""
+    """A regimen ready to simulate: `doses` (day, slot) in dose units, what a dose unit brings of living cells or virus
+    (slot, kind of `DEPOSITS`) in million, `acts`, `kinetics` with axes (slot,) or (slot, acted), and
+    `clearance_exponent` (slot,), see `ode.clearance_factors`."""
 
     text: str
     drugs: tuple[str, ...]
     doses: np.ndarray
     spread: np.ndarray  # (slot,) True where a day's amount is taken evenly over the day (oral)
-    deposits: np.ndarray
+    million_per_unit: np.ndarray
     acts: Acts
     kinetics: Kinetics
+    clearance_exponent: np.ndarray
     acted: Acted
     hill_is_one: bool
 
     def until(self, days: int) -> Treatment:
         """Return the same treatment cut to the first `days` days."""
-        return replace(self, doses=self.doses[:days], deposits=self.deposits[:days])
+        return replace(self, doses=self.doses[:days])
+
+    @property
+    def deposits(self) -> np.ndarray:
+        """Cells and virus given at the start of a day, (day, kind), million."""
+        return self.doses @ self.million_per_unit
 
     @property
     def bolus(self) -> np.ndarray:
@@ -102,8 +109,8 @@ def no_treatment() -> Treatment:
     acts, kinetics = _empty_tables(NO_ACTS)
     nothing = np.zeros((0, SLOTS))
     return Treatment(
-        "untreated", (), nothing, np.zeros(SLOTS, bool), np.zeros((0, len(DEPOSITS))), acts, Kinetics(**kinetics),
-        NO_ACTS, True,
+        "untreated", (), nothing, np.zeros(SLOTS, bool), np.zeros((SLOTS, len(DEPOSITS))), acts, Kinetics(**kinetics),
+        np.zeros(SLOTS), NO_ACTS, True,
     )  # fmt: skip
 
 
@@ -139,13 +146,16 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
         )
     acted = acted_parameters(knowledge)
     acts, kinetics = _empty_tables(acted)
-    deposits = np.zeros((horizon_days, len(DEPOSITS)))
+    million_per_unit = np.zeros((SLOTS, len(DEPOSITS)))
+    clearance_exponent = np.zeros(SLOTS)
+    shared_sd = knowledge.parameters["clearance_factor"].spread_sd_log
     doses = np.zeros((horizon_days, SLOTS))
     daily = regimen.doses(horizon_days)
     spread = np.zeros(SLOTS, dtype=bool)
     for s, drug in enumerate(drugs):
         for name, value in kinetics_of(drug).items():
             kinetics[name][s] = value
+        clearance_exponent[s] = log_sd_clearance(drug) / shared_sd if shared_sd > 0.0 else 0.0
         acts.ec50[s], acts.hill[s] = drug.affinity.ec50, drug.affinity.hill
         acts.tumor_to_plasma[s] = drug.affinity.tumor_to_plasma
         # What decays by an effect half-life has its delay there already.
@@ -160,7 +170,7 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
         acts.stops[s] = float("anti_ctla4" in drug.therapy)
         spread[s] = drug.route == "oral"
         if drug.deposit is not None:
-            deposits[:, DEPOSITS.index(drug.deposit.state)] += daily[:, s] * drug.deposit.million_per_unit
+            million_per_unit[s, DEPOSITS.index(drug.deposit.state)] = drug.deposit.million_per_unit
         doses[:, s] = daily[:, s]
         for therapy in drug.therapy:
             for act in knowledge.therapies[therapy].act:
@@ -178,9 +188,10 @@ def prepare(regimen: Regimen, knowledge: Knowledge, horizon_days: int = HORIZON_
         drugs=regimen.drugs,
         doses=doses,
         spread=spread,
-        deposits=deposits,
+        million_per_unit=million_per_unit,
         acts=acts,
         kinetics=Kinetics(**kinetics),
+        clearance_exponent=clearance_exponent,
         acted=acted,
         hill_is_one=all(drug.affinity.hill == 1.0 for drug in knowledge.drugs.values()),
     )

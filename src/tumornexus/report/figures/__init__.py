@@ -8,12 +8,13 @@ from tumornexus.report.figures.activities import activity_figure, barrier_figure
 from tumornexus.report.figures.network import network_figure
 from tumornexus.report.figures.nodes import node_figure, pair_figure
 from tumornexus.report.figures.regimens import forest_figure, pareto_figure
-from tumornexus.report.figures.trajectories import overview_figure, readout_figure, volume_figure
+from tumornexus.report.figures.trajectories import diameter_figure, overview_figure, readout_figure
 from tumornexus.report.figures.wheel import wheel_figure
 
 __all__ = [
     "activity_figure",
     "barrier_figure",
+    "diameter_figure",
     "forest_figure",
     "network_figure",
     "node_figure",
@@ -22,6 +23,5 @@ __all__ = [
     "pareto_figure",
     "phenotype_figure",
     "readout_figure",
-    "volume_figure",
     "wheel_figure",
 ]

@@ -1,4 +1,4 @@
-"""Courses over time: tumor volume under each regimen, and immune readouts."""
+"""Courses over time: tumor volume and the sum of target diameters under each regimen, and immune readouts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from tumornexus.report.figures.nodes import empty_scene
 from tumornexus.report.figures.regimens import tier_fill
 from tumornexus.report.scene import Axis, Scene, nice_ticks
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, NAVY, RULE, shorten, wrap
-from tumornexus.report.view import FLOOR, RECIST_PROGRESSION, RECIST_RESPONSE, UNTREATED, Course, View
+from tumornexus.report.view import FLOOR, UNTREATED, Course, View
 
 READOUT_COLORS = (NAVY, INK, "#8b97a3")
+PROGRESSION, RESPONSE = 20.0, -30.0  # percent change of the sum of diameters from baseline (RECIST 1.1)
+HIGHEST = 200.0  # percent; what lies above is drawn at the edge
 
 
 def _ticks_log(low: float, high: float) -> list[float]:
@@ -62,11 +64,14 @@ def _curve(
         scene.poly(points, stroke=color, width=width, dash=dash, tip=tip, key=key)
 
 
-def _thresholds(scene: Scene, x: Axis, y: Axis, label: bool) -> None:
-    for value, said in ((RECIST_PROGRESSION, "+20% diameter"), (RECIST_RESPONSE, "−30% diameter")):
-        scene.line(x.start, y(value), x.stop, y(value), stroke=CRIMSON if value > 1 else MUTED, width=0.9, dash="4 3")
-        if label:
-            scene.text(x.start + 6, y(value) - 5 if value > 1 else y(value) + 12, said, size=10, fill=MUTED, halo=True)
+def _thresholds(scene: Scene, x: Axis, y: Axis) -> None:
+    for value in (PROGRESSION, RESPONSE):
+        scene.line(x.start, y(value), x.stop, y(value), stroke=CRIMSON if value > 0 else MUTED, width=0.9, dash="4 3")
+
+
+def _percent(value: float) -> str:
+    """Print a change with its sign, in typographic characters."""
+    return f"{value:+.0f}%".replace("-", "−").replace("+0%", "0%")
 
 
 def overview_figure(view: View) -> Scene:
@@ -100,7 +105,6 @@ def overview_figure(view: View) -> Scene:
     scene.text(
         18, (top + bottom) / 2, "Tumor volume relative to baseline", size=11.5, anchor="middle", fill=MUTED, rotate=-90
     )
-    _thresholds(scene, x, y, True)
     ranked = {r.regimen: r for r in view.regimens}
     labels: list[tuple[float, str, str, bool, str]] = []
     ends: list[tuple[float, str]] = []
@@ -156,27 +160,30 @@ def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[fl
     return out
 
 
-def volume_figure(view: View) -> Scene:
-    """Small multiples: median, 50 % and 90 % bands of the relative tumor volume, the standard's median in each."""
-    title = "Tumor volume under each regimen"
-    if not view.courses:
-        return empty_scene("fig-volumes", title, "No trajectory was simulated.", 760)
+def diameter_figure(view: View) -> Scene:
+    """Small multiples of what RECIST reads, the percent change of the sum of target diameters: median, 50 % and 90 %
+    bands, the standard's median in each."""
+    title = "Sum of target diameters under each regimen"
+    courses = view.diameters
+    if not courses:
+        return empty_scene("fig-diameters", title, "No trajectory was simulated.", 760)
     columns, w, h, head = 4, 290.0, 186.0, 40.0
     horizon = view.horizon_months or 24.0
-    rows = -(-len(view.courses) // columns)
+    rows = -(-len(courses) // columns)
     desc = "; ".join(
-        f"{c.short}: median {words.fold(float(c.median[-1]))} at {horizon:.0f} months"
-        for c in view.courses
+        f"{c.short}: median {_percent(float(c.median[-1]))} at {horizon:.0f} months"
+        for c in courses
         if np.isfinite(c.median[-1])
     )
-    scene = Scene(columns * w, rows * h + 26, "fig-volumes", title, desc)
+    scene = Scene(columns * w, rows * h + 26, "fig-diameters", title, desc)
     ranked = {r.regimen: r for r in view.regimens}
-    standard = next((c for c in view.courses if ranked.get(c.regimen) is not None and ranked[c.regimen].standard), None)
-    low, high = _range(view)
-    for i, course in enumerate(view.courses):
+    standard = next((c for c in courses if ranked.get(c.regimen) is not None and ranked[c.regimen].standard), None)
+    highs = [float(np.nanmax(c.high90)) for c in courses if np.isfinite(c.high90).any()]
+    low, high = -100.0, min(HIGHEST, max([50.0, *highs]))
+    for i, course in enumerate(courses):
         ox, oy = (i % columns) * w, (i // columns) * h
         row = ranked.get(course.regimen)
-        x, y = Axis(0.0, horizon, ox + 46, ox + w - 12), Axis(low, high, oy + h - 14, oy + head, log=True)
+        x, y = Axis(0.0, horizon, ox + 46, ox + w - 12), Axis(low, high, oy + h - 14, oy + head)
         said = course.short if row is None else f"{row.rank} {course.short}"
         refuted = row is not None and row.refuted
         lines = wrap(said, 12, w - 58)
@@ -192,17 +199,18 @@ def volume_figure(view: View) -> Scene:
                 key=course.key,
             )
         scene.rect(x.start, y.stop, x.stop - x.start, y.start - y.stop, fill="#fafbfc")
-        for t in _ticks_log(low, high):
+        for t in np.arange(low, high + 1.0, 50.0):
             scene.line(x.start, y(t), x.stop, y(t), stroke=RULE, width=0.7)
-            scene.text(x.start - 5, y(t) + 3.5, _label(t), size=9.5, anchor="end", fill=MUTED)
-        _thresholds(scene, x, y, False)
+            said = f"≥{_percent(t)}" if t == HIGHEST else _percent(t)
+            scene.text(x.start - 5, y(t) + 3.5, said, size=9.5, anchor="end", fill=MUTED)
+        _thresholds(scene, x, y)
         is_standard = row is not None and row.standard
         none = course.regimen.strip().lower() in UNTREATED
         color = INK if is_standard else MUTED if none else NAVY
         guess = row is not None and row.hypothesis
         tip = (
-            f"{course.regimen}: at {horizon:.0f} months median {words.fold(float(course.median[-1]))}, "
-            f"90% {words.significant(float(course.low90[-1]))} to {words.significant(float(course.high90[-1]))}"
+            f"{course.regimen}: at {horizon:.0f} months median {_percent(float(course.median[-1]))}, "
+            f"90% {_percent(float(course.low90[-1]))} to {_percent(float(course.high90[-1]))}"
         )
         _band(scene, x, y, course, course.low90, course.high90, color, 0.07 if guess else 0.13)
         _band(scene, x, y, course, course.low50, course.high50, color, 0.13 if guess else 0.25)
@@ -223,7 +231,7 @@ def volume_figure(view: View) -> Scene:
         scene.text(x.start + 6, y.start - 6, note, size=10, fill=CRIMSON if refuted else MUTED, halo=True)
         for m in range(0, int(horizon + 0.1) + 1, 6):
             scene.line(x(m), y.start, x(m), y.start + 3, stroke=MUTED, width=0.8)
-            if i // columns == rows - 1 or i + columns >= len(view.courses):
+            if i // columns == rows - 1 or i + columns >= len(courses):
                 scene.text(x(m), y.start + 15, str(m), size=9.5, anchor="middle", fill=MUTED)
     scene.text(columns * w / 2, rows * h + 20, "Months from start of treatment", size=11, anchor="middle", fill=MUTED)
     return scene

@@ -214,11 +214,18 @@ def _patient(
         meaning = f"{name} of this lesion over that of the patient"
         varied[i, j] = names.add(f"{name}_factor_{place}", factors[i, j], "1", meaning)
     first = treatment.first_dose_day.astype(object)[:, None]
+    exponent = treatment.clearance_exponent.astype(object)[:, None]
     for s, drug in enumerate(treatment.drugs):
+        if treatment.clearance_exponent[s] > 0.0:
+            meaning = "exponent of clearance_factor: spread of this drug's clearance over that of the factor"
+            exponent[s] = names.add(f"clearance_exponent_{drug}", treatment.clearance_exponent[s], "1", meaning)
         meaning = "first dose, from which change of clearance counts"
         first[s] = names.add(f"first_dose_day_{drug}", treatment.first_dose_day[s], "day", meaning)
     acts = type(treatment.acts)(**_slots(treatment.acts, treatment, names))
-    return Patient(table, varied, acts, type(treatment.kinetics)(**_slots(treatment.kinetics, treatment, names)), first)
+    kinetics = type(treatment.kinetics)(**_slots(treatment.kinetics, treatment, names))
+    # Cells and virus come with events, which read the tables themselves.
+    living = np.zeros((*treatment.million_per_unit.shape, 1), dtype=object)
+    return Patient(table, varied, acts, kinetics, exponent, first, living)
 
 
 def _named(
@@ -251,6 +258,28 @@ def body_of(courses: Mapping[str, np.ndarray], treatment: Treatment, state: Stat
         return np.stack(rows).reshape(*names.shape[:-1], len(zero))
 
     return jax.tree.map(leaf, _body(state, treatment, _Names()))
+
+
+def courses_of(body: Body, treatment: Treatment, state: State) -> dict[str, np.ndarray]:
+    """Return courses by id from a `Body` whose leaves have any axes after those of the model in place of the batch: the
+    inverse of `body_of`. `state` of one member, as there.
+
+    Raises:
+        SimulationError: a state that the file of this regimen leaves out is not zero.
+    """
+    courses: dict[str, np.ndarray] = {}
+
+    def leaf(names: np.ndarray, values: np.ndarray) -> None:
+        values = np.asarray(values)
+        rows = values.reshape(names.size, *values.shape[names.ndim - 1 :])
+        for name, row in zip(names.ravel().tolist(), rows, strict=True):
+            if isinstance(name, str):
+                courses[name] = row
+            elif np.any(row != 0.0):
+                raise SimulationError("a part of the model that the regimen does not use is not zero")
+
+    jax.tree.map(leaf, _body(state, treatment, _Names()), body)
+    return courses
 
 
 # Doses as events.
@@ -335,16 +364,23 @@ class _Schedule:
                 self.repeat(f"dose_{drug}", np.flatnonzero(table[:, s] == amount).tolist(), assign)
 
     def cells(self) -> None:
-        """Add cell products and virus."""
-        table = self.treatment.deposits
+        """Add cell products and virus; drugs that bring the same kind on one day share an event."""
         for kind, name in enumerate(DEPOSITS):
-            for amount in np.unique(table[:, kind][table[:, kind] > 0.0]):
+            slots = np.flatnonzero(self.treatment.million_per_unit[:, kind])
+            table = self.treatment.doses[:, slots] * self.treatment.million_per_unit[slots, kind]
+            for amounts in np.unique(table[table.any(axis=1)], axis=0):
 
-                def assign(event: str, kind: int = kind, amount: float = amount) -> list[tuple[str, str]]:
-                    size = self.names.add(f"{event}_amount", amount, "million", "cells or virus given")
-                    return self.after(cells={kind: self.graph.symbol(size)})
+                def assign(
+                    event: str, kind: int = kind, slots: np.ndarray = slots, amounts: np.ndarray = amounts
+                ) -> list[tuple[str, str]]:
+                    parts = []
+                    for s, amount in zip(slots, amounts, strict=True):
+                        size = f"{event}_amount" if len(slots) == 1 else f"{event}_amount_{self.treatment.drugs[s]}"
+                        self.names.add(size, amount, "million", "cells or virus given")
+                        parts.append(self.graph.apply("mul", self.graph.symbol(size), self.given(s)))
+                    return self.after(cells={kind: functools.reduce(lambda a, b: self.graph.apply("add", a, b), parts)})
 
-                self.repeat(f"dose_{name}", np.flatnonzero(table[:, kind] == amount).tolist(), assign)
+                self.repeat(f"dose_{name}", np.flatnonzero((table == amounts).all(axis=1)).tolist(), assign)
 
     def after(
         self, bolus: Mapping[int, Scalar] | None = None, cells: Mapping[int, Scalar] | None = None
