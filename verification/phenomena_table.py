@@ -410,18 +410,10 @@ PHENOMENA: tuple[Phenomenon, ...] = (
 
 # What the model seems to lack where a phenomenon is not shown: readings of the runs, not part of the verdict.
 MISSING = {
-    150: (
-        "relapses occur after varied delays, and more than half of them need no escape clone: the immune loop fades "
-        "once little antigen is left, and T-cell memory does not yet catch the residual cells."
-    ),
     151: "at two years dacarbazine leaves half as many without progression as nivolumab does, a little too many.",
     152: (
-        "the rates follow the trials. With mechanisms and type reversed all types but one respond at 80 to 95 %; MSI-H "
-        "loses its own mutation load with the type and stays near 40 %, which alone spreads the control."
-    ),
-    155: (
-        "PD-L1 rises by up to a third where interferon-gamma does, and falls again as the tumor shrinks; in half of "
-        "the responsive tumors interferon hardly rises before week 16, so that the median moves little."
+        "the order of types follows the trials. With mechanisms and type reversed all types but one respond at 80 to "
+        "95 %; MSI-H loses its own mutation load with the type and stays near 40 %, which alone spreads the control."
     ),
     156: (
         "without exhaustion hardly any of these tumors grows to the burden, so that too few pairs are left to compare; "

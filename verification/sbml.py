@@ -25,6 +25,7 @@ or why CVODE stopped. Run again, it goes on where it was: rows of the same knowl
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
 import sys
 import tempfile
@@ -41,6 +42,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+import tumornexus
 from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge, load_knowledge, parse_regimen
 from tumornexus.knowledge.regimen import Regimen
@@ -73,7 +75,7 @@ REGIMENS: dict[str, tuple[str, tuple[str, ...]]] = {
     "car_t": ("melanoma", ("car_t",)),
 }
 DEFAULT = ("untreated", "nivolumab", "ipilimumab+nivolumab", "chemotherapy", "dabrafenib+trametinib")
-SAME = ["knowledge", "sets", "steps_per_day", "atol"]  # rows that agree in these belong together
+SAME = ["knowledge", "code", "sets", "steps_per_day", "atol"]  # rows that agree in these belong together
 ERRORS = {"volume": VOLUME_LIMIT, "state": RANGE_LIMIT, "observable": RANGE_LIMIT}
 COLUMNS = [
     "regimen", "patient", *(f"{kind}_{column}" for kind in ERRORS for column in ("error", "worst", "week")), "seconds",
@@ -94,8 +96,16 @@ class Settings:
     def same(self, knowledge: Knowledge) -> dict[str, Any]:
         """Return what a row must agree in to count for this run."""
         return {
-            "knowledge": knowledge.digest, "sets": self.sets, "steps_per_day": self.steps_per_day, "atol": self.atol
+            "knowledge": knowledge.digest, "code": code_digest(), "sets": self.sets,
+            "steps_per_day": self.steps_per_day, "atol": self.atol,
         }  # fmt: skip
+
+
+def code_digest() -> str:
+    """Return 16 hexadecimal digits of the SHA-256 over the laws, the solver, the exporter and this script."""
+    package = Path(tumornexus.__file__).parent
+    files = sorted([*package.glob("biology/*.py"), *package.glob("systemic/**/*.py"), Path(__file__)])
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
 
 
 def treatment_of(drugs: tuple[str, ...], knowledge: Knowledge) -> Treatment:

@@ -19,7 +19,7 @@ class GrowthRates(NamedTuple):
     die: jax.Array  # turnover and necrosis, without therapy or immunity
     drug_kill: jax.Array
     to_persister: jax.Array
-    from_persister: jax.Array  # shape of the cells
+    from_persister: jax.Array
     persister_divide: jax.Array  # shape of the cells
     persister_die: jax.Array  # shape of the cells
 
@@ -47,7 +47,6 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     exposed = p.cytotoxic_kill * protected * active + p.radiation_kill * radiation
     drug_kill = exposed + p.mapk_kill_rate * targeted
     stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
-    pressure = exposed + p.mapk_kill_rate * inhibited
     squared = (local.oxygen / p.necrosis_oxygen) ** 2
     necrosis = p.necrosis_rate / (1.0 + squared * squared)
     return GrowthRates(
@@ -55,7 +54,7 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
         die=jnp.broadcast_to(p.cancer_turnover + necrosis, drug_kill.shape),
         drug_kill=drug_kill,
         to_persister=p.persister_switch_on * stress + p.persister_per_kill * drug_kill,
-        from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress + pressure / p.persister_drug_hold),
+        from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress + drug_kill / p.persister_drug_hold),
         persister_divide=p.persister_cycling * base,
         persister_die=p.cancer_turnover * p.persister_turnover + p.persister_drug_share * exposed + necrosis,
     )

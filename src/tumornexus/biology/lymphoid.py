@@ -37,7 +37,7 @@ def rates(local: Local, lymphocytes: jax.Array, mhc1: jax.Array, p: Params) -> L
     under TGF-beta (0.022 per day, Robertson-Tessi 2012); CTLA-4 antibodies with Fc function deplete them
     (treg_depletion). Gamma-delta T cells follow CXCL9/10 and divide where cancer cells lack MHC-I and PD-1 lets them:
     divide = gamma_delta_division (1 - gamma_delta_self_inhibition MHC-I) / (1 + pd1_weight pd1_signal PD-L1)
-    / (1 + density / gamma_delta_crowding) (de Vries 2023: they expand under PD-1 blockade in B2M-null tumors).
+    / (1 + density / gamma_delta_crowding) (de Vries 2023: more of them under PD-1 blockade in B2M-null tumors).
     CXCL13 of activated T cells and dendritic cells form tertiary lymphoid structures, which hold B cells (Cabrita 2020,
     Helmink 2020, Petitprez 2020).
     """

@@ -46,9 +46,9 @@ def quasi_steady(cells: Cells, recognized: jax.Array, p: Params) -> Local:
     """Return the local environment with all signals in balance with the cells.
 
     `recognized` is the mean recognition of cancer cells by T cells in [0, 1] (`presentation.recognition`): activated
-    T cells secrete IFN-gamma. Signals that feed on each other are ordered so that no algebraic loop arises: hypoxia
-    before chemokines, IFN-gamma before kynurenine. Infected cells make type I interferon, bacteria call for IL-6
-    (Pushalkar 2018).
+    T cells secrete IFN-gamma, helper cells as far as antigen is broad. Signals that feed on each other are ordered so
+    that no algebraic loop arises: hypoxia before chemokines, IFN-gamma before kynurenine. Infected cells make type I
+    interferon, bacteria call for IL-6 (Pushalkar 2018).
     """
     perfused = metabolism.perfusion(cells, p)
     oxygen = metabolism.oxygen_mmhg(cells, perfused, p)

@@ -32,7 +32,7 @@ def antigen_breadth(p: Params) -> jax.Array:
     """Return the probability in [0, 1] that a presented peptide set contains one that the repertoire sees.
 
     a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^n / (antigenicity_half^n + a^n) with n =
-    antigenicity_power. Antigenicity 1 stands for a melanoma of median mutation load; quantity and quality enter as one
+    antigenicity_power. Antigenicity 1 stands for a tumor of 17 mutations per Mb; quantity and quality enter as one
     product. A vaccine broadens the repertoire, here at once instead of over
     weeks. A power above one says that a response holds better when several epitopes are seen at once.
     """

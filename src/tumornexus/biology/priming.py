@@ -64,13 +64,15 @@ class MemoryRates(NamedTuple):
     lose: jax.Array
 
 
-def memory(blood_cd8: jax.Array, p: Params) -> MemoryRates:
+def memory(blood_cd8: jax.Array, dendritic_node: jax.Array, p: Params) -> MemoryRates:
     """Return the rates of tumor-specific central-memory CD8 T cells.
 
-    form = memory_share * blood_cd8_decay * circulating cells: a part of the cells that leave the blood pool survives as
-    memory (Kaech and Wherry 2007); lose = memory_loss.
+    form = memory_share * blood_cd8_decay * circulating cells / (1 + DC / memory_antigen_half): a part of the cells that
+    leave the blood pool survives as memory (Kaech and Wherry 2007), few while antigen persists in the node (Wherry
+    2004); lose = memory_loss.
     """
-    return MemoryRates(form=p.memory_share * p.blood_cd8_decay * blood_cd8, lose=p.memory_loss)
+    rested = 1.0 / (1.0 + dendritic_node / p.memory_antigen_half)
+    return MemoryRates(form=p.memory_share * p.blood_cd8_decay * blood_cd8 * rested, lose=p.memory_loss)
 
 
 def recall(memory: jax.Array, p: Params) -> jax.Array:

@@ -268,7 +268,7 @@ def rank_combinations(
         low, high = response_interval(response, n_eff, tier.error)
         evidence = evidence_for(drugs, twin.tumor, knowledge)
         against = dict.fromkeys((*evidence.against, *_class_conflicts(drugs, knowledge)))
-        # Simulated rather than recorded: the simulation starts from the recorded rates (usual regimens in melanoma
+        # Simulated rather than recorded: the simulation starts from the recorded rates (single drugs in melanoma
         # agree to 3 points), knows dose and schedule besides (nivolumab with ipilimumab 3 or 1 mg/kg: 48 and 42 %; 48
         # and 34 % in CheckMate-511; the recorded rates give 55 % for both), and is what pauses drugs.
         ae3 = grade3_percent_simulated(hazard[i], event_day[i], days, weights, window)

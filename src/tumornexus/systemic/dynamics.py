@@ -168,7 +168,7 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     ve = vasculature.rates(local, p)
     dc = priming.dendritic(local, state.microbiome, p)
     roused = h.antiviral_rate * hill(jnp.sum(state.virus, 0), h.antiviral_half)
-    me = priming.memory(state.blood_cd8, h)
+    me = priming.memory(state.blood_cd8, state.ln_dendritic, h)
     ho = host.rates(h)
     ba = host.bacteria(local, p)
 

@@ -113,8 +113,8 @@ def clearance_factors(clearance_factor: jax.Array, exponent: jax.Array) -> jax.A
 
     f^e, f (batch,) the patient's clearance of the drug that the parameter's spread is taken from and e (slot, batch)
     the standard deviation of ln clearance of each drug over that of f. So a patient lies as many standard deviations
-    from the typical clearance for all drugs, and their clearances spread by the CV of their records. Assumed: body
-    size and catabolism, the main causes known, are common to drugs.
+    from the typical clearance for all drugs, and their clearances spread by the CV of their records. That all drugs of
+    a patient share the deviation is a simplification: antibodies and small molecules leave by different routes.
     """
     return clearance_factor**exponent
 

@@ -69,7 +69,8 @@ def treat_in_parts(
 ) -> Iterator[xr.Dataset]:
     """Yield the trajectories of each part of a population under one treatment, as `treat` returns them.
 
-    `member` counts over all parts. `seed`: of chance in small clones, each member with its own; None: none.
+    `member` counts over all parts, in the attribute `failures` as well. `seed`: of chance in small clones, each member
+    with its own; None: none. Draws and chance are addressed by part: another size of parts is another population.
     """
     before = 0
     for number, part in enumerate(parts):
@@ -81,6 +82,8 @@ def treat_in_parts(
             part.values, part.names, part.state, [treatment], np.zeros(n, int), lesions=part.lesions, luck=luck,
             steps_per_day=steps_per_day, precise=precise, keep=keep,
         )  # fmt: skip
+        failures = json.loads(data.attrs["failures"])
+        data.attrs["failures"] = json.dumps([{**f, "member": f["member"] + before} for f in failures])
         yield data.assign_coords(member=np.arange(before, before + n))
         before += n
 
@@ -114,8 +117,10 @@ def write_parts(
 ) -> int:
     """Write each part as a Parquet file of `folder` and return the number of members.
 
-    Only one part is held at a time. A file appears under its name when it is complete, and the manifest (`notes`, the
-    numbers of members and parts, the version) when all are; an interrupted run leaves whole parts and no manifest.
+    Only one part is held at a time. A file appears under its name when it is complete, and the manifest when all are:
+    `notes` (say there tumor, regimen, seed and knowledge digest, of which the parts know nothing), numbers of members
+    and parts, failed trajectories and the version. An interrupted run leaves whole parts and no manifest; it cannot be
+    resumed.
 
     Raises:
         SimulationError: the folder holds parts already, or cannot be written.
@@ -126,14 +131,17 @@ def write_parts(
         if any(folder.glob("part-*.parquet")):
             raise SimulationError("the folder holds parts of another run", file=folder, valid="an empty or new folder")
         members = number = 0
+        failures: list[dict[str, Any]] = []
         for data in parts:
             _whole(
                 folder / f"part-{number:05d}.parquet", lambda path, d=data: part_table(d).to_parquet(path, index=False)
             )
             members, number = members + data.sizes["member"], number + 1
+            failures += json.loads(data.attrs.get("failures", "[]"))
             if progress:
                 progress(members)
-        manifest = {**(notes or {}), "members": members, "parts": number, "tumornexus": __version__}
+        counts = {"members": members, "parts": number, "failures": failures, "tumornexus": __version__}
+        manifest = {**(notes or {}), **counts}
         _whole(folder / MANIFEST, lambda path: path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8"))
     except OSError as error:
         raise SimulationError(f"the parts cannot be written: {error.strerror}", file=folder) from None

@@ -71,7 +71,8 @@ def _thresholds(scene: Scene, x: Axis, y: Axis) -> None:
 
 def _percent(value: float) -> str:
     """Print a change with its sign, in typographic characters."""
-    return f"{value:+.0f}%".replace("-", "−").replace("+0%", "0%")
+    said = f"{value:+.0f}%"
+    return "0%" if said in ("+0%", "-0%") else said.replace("-", "−")
 
 
 def overview_figure(view: View) -> Scene:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import pickle
 import subprocess
@@ -24,7 +25,8 @@ START_DAY = 1e-9
 def _stop(process: subprocess.Popen) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(OSError):  # the process may be gone already
+                pipe.close()
     process.kill()
     process.wait()
 

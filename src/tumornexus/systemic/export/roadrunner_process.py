@@ -72,8 +72,8 @@ def main() -> None:
             else:
                 result = getattr(model, action)(*arguments)
             reply = (True, result)
-        except RuntimeError as error:
-            reply = (False, str(error))
+        except Exception as error:
+            reply = (False, f"{type(error).__name__}: {error}")
         pickle.dump(reply, replies)
         replies.flush()
 
