@@ -21,6 +21,11 @@ class ExhaustionRates(NamedTuple):
     renew: jax.Array
 
 
+def pd1_release(local: Local, p: Params) -> jax.Array:
+    """Return the fraction of what PD-1 holds back that is free, in (0, 1]: 1 / (1 + pd1_weight pd1_signal PD-L1)."""
+    return 1.0 / (1.0 + p.pd1_weight * p.pd1_signal * local.pdl1)
+
+
 def brake(local: Local, p: Params) -> jax.Array:
     """Return the fraction of T-cell function that inhibitory receptors leave, in (0, 1].
 
@@ -50,7 +55,7 @@ def rates(local: Local, recognized: jax.Array, p: Params) -> ExhaustionRates:
     rescue terminal cells (Im 2016, Siddiqui 2019, Miller 2019). Tertiary lymphoid structures are a niche where
     progenitors renew (Jansen 2019, Cabrita 2020).
     """
-    released = 1.0 / (1.0 + p.pd1_weight * p.pd1_signal * local.pdl1)
+    released = pd1_release(local, p)
     # Receptor signalling saturates, so that persisting antigen exhausts even where cells show little of it (assumed).
     chronic = hill(recognized, p.exhaustion_antigen_half) * (1.0 + local.tgfb + p.exhaustion_hypoxia * local.hypoxia)
     niche = 1.0 + p.tls_support * local.tls

@@ -75,7 +75,7 @@ def gamma_delta_rate(local: Local, mhc1: jax.Array, p: Params) -> jax.Array:
     They need no MHC-I, carry NKG2D and killer-cell inhibitory receptors, and express PD-1: PD-1 blockade in B2M-null
     mismatch-repair-deficient tumors works through them (de Vries 2023).
     """
-    released = 1.0 / (1.0 + p.pd1_weight * p.pd1_signal * local.pdl1)
+    released = checkpoints.pd1_release(local, p)
     spared = 1.0 - p.gamma_delta_self_inhibition * mhc1
     return p.gamma_delta_kill_rate * contact(local.gamma_delta, local, p) * released * suppression(local, p) * spared
 

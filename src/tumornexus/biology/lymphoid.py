@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 
+from tumornexus.biology import checkpoints
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
 
@@ -64,7 +65,8 @@ def rates(local: Local, lymphocytes: jax.Array, mhc1: jax.Array, p: Params) -> L
         gamma_delta_die=p.gamma_delta_death,
         gamma_delta_divide=p.gamma_delta_division
         * (1.0 - p.gamma_delta_self_inhibition * mhc1)
-        / ((1.0 + p.pd1_weight * p.pd1_signal * local.pdl1) * (1.0 + local.gamma_delta / p.gamma_delta_crowding)),
+        * checkpoints.pd1_release(local, p)
+        / (1.0 + local.gamma_delta / p.gamma_delta_crowding),
         recruit_b_cell=p.b_cell_recruitment * brought * (p.b_cell_floor + local.tls),
         b_cell_die=p.b_cell_death,
         form_tls=p.tls_formation * activated * hill(local.dendritic, p.dendritic_half),

@@ -42,6 +42,8 @@ def population(
     Raises:
         SimulationError: no draw of a part reaches its burden.
     """
+    if n < 1 or part < 1:
+        raise SimulationError("nothing to draw", field="n, part", value=(n, part), valid="whole numbers of 1 or more")
     record, names, left, number = knowledge.tumor(tumor), parameter_names(knowledge), n, 0
     while left > 0:
         sample = f"population-{record.id}-{number}"
