@@ -54,6 +54,7 @@ def find_table(folder: Path, stem: str) -> Path | None:
 def read_bytes(path: Path) -> bytes:
     """Return the (decompressed) content of a table, refusing missing, empty, truncated or mislabelled files."""
     path = Path(path)
+    content = "lines: name = value" if path.suffix == ".toml" else "a tab-separated table with a header line"
     if not path.is_file():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise InputError(
@@ -64,7 +65,7 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror}", file=path, valid="a readable file") from error
     if not raw:
-        raise InputError("the file is empty", file=path, valid="a tab-separated table with a header line")
+        raise InputError("the file is empty", file=path, valid=content)
     zipped = raw[:2] == b"\x1f\x8b"
     if path.suffix == ".gz" and not zipped:
         raise InputError(
@@ -82,9 +83,9 @@ def read_bytes(path: Path) -> bytes:
                 valid="a complete gzip file; transfer it again",
             ) from error
         if not raw:
-            raise InputError("the file is empty", file=path, valid="a tab-separated table with a header line")
+            raise InputError("the file is empty", file=path, valid=content)
     if not raw.strip():
-        raise InputError("the file is empty", file=path, valid="a tab-separated table with a header line")
+        raise InputError("the file is empty", file=path, valid=content)
     return raw
 
 
