@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tumornexus.biology import vasculature
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
 from tumornexus.biology.presentation import CloneTraits
@@ -28,12 +29,13 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     """Return growth and death of cancer cells.
 
     divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
-    die = turnover + necrosis, necrosis = necrosis_rate / (1 + (O2 / necrosis_oxygen)^4): cells far from vessels die, so
-    that pruning vessels starves the tumor. drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent
-    clones; radiation needs oxygen (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs
-    (Geller 2017). Persisters arise under drug kill, TGF-beta, hypoxia and CAF cytokines and return, more slowly while
-    any of the four lasts: cells return to cycling in drug-free medium (Sharma 2010, Hata 2016). They largely resist
-    drugs and cycle rarely (Oren 2021).
+    die = turnover + necrosis, necrosis = necrosis_rate / (1 + (O2 / necrosis_oxygen)^4) + cuff_death * net loss of
+    vessels: cells far from vessels die, and with a vessel that regresses the cuff of cells that it alone feeds (de
+    Bazelaire 2008, Griffioen 2012: ischemia and apoptosis with the vessels lost to VEGF-receptor inhibitors).
+    drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent clones; radiation needs oxygen (Alper and
+    Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under drug kill,
+    TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to cycling in
+    drug-free medium (Sharma 2010, Hata 2016). They largely resist drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     # TGF-beta holds tumor growth back; blocking the receptor gives this up.
@@ -48,7 +50,9 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     drug_kill = exposed + p.mapk_kill_rate * targeted
     stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
     squared = (local.oxygen / p.necrosis_oxygen) ** 2
-    necrosis = p.necrosis_rate / (1.0 + squared * squared)
+    vessels = vasculature.rates(local, p)
+    lost = jnp.maximum(vessels.regress - vessels.sprout / jnp.maximum(local.vessels, 1e-6), 0.0)
+    necrosis = p.necrosis_rate / (1.0 + squared * squared) + p.cuff_death * lost
     return GrowthRates(
         divide=base * (1.0 - targeted) + p.cancer_turnover,
         die=jnp.broadcast_to(p.cancer_turnover + necrosis, drug_kill.shape),
