@@ -125,8 +125,8 @@ def account(knowledge: Knowledge) -> str:
         f"{kinds['code']} cuts between yes and no, {len(claimed)} with a source; of these {how['read: ']} were read "
         f"again and agree, {how['definition: ']} are definitions and {how['memory']} were entered from memory because "
         f"the source was not reached; {more} of the assumed were compared as well; {differed} readings differed and "
-        f"are settled in words; of {DRAW['size']} numbers drawn among the other mechanisms {others['read: ']} were read "
-        f"({wrong} differed), {others['definition: ']} is a definition and {others['memory']} from memory"
+        f"are settled in words; of {DRAW['size']} numbers drawn among the other mechanisms {others['read: ']} were "
+        f"read ({wrong} differed), {others['definition: ']} is a definition and {others['memory']} from memory"
     )
 
 
