@@ -51,6 +51,8 @@ TABLES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "second_entry.to
 ENTRIES: list[dict[str, Any]] = TABLES["entry"]
 SETTLED: list[dict[str, Any]] = TABLES["settled"]
 DRAW: dict[str, Any] = TABLES["draw"]
+PARAMETERS: list[dict[str, Any]] = TABLES["parameter"]
+SETTLED_PARAMETERS: list[dict[str, Any]] = TABLES["parameter_settled"]
 
 Origin = Literal["sourced", "unstated", "assumed", "code"]
 
@@ -120,13 +122,20 @@ def account(knowledge: Knowledge) -> str:
         next(h for h in HOW if entry["how"].startswith(h)) for entry in ENTRIES + SETTLED if _name(entry) in chosen
     )
     wrong = sum(_name(entry) in chosen for entry in SETTLED)
+    measured = {p.id for p in knowledge.parameters.values() if p.status == "measured"}
+    known = Counter(
+        next(h for h in HOW if entry["how"].startswith(h)) for entry in PARAMETERS if entry["parameter"] in measured
+    )
+    choices = sum(entry["parameter"] in measured for entry in SETTLED_PARAMETERS)
     return (
         f"the mechanisms of Table 1 hold {len(origins)} numbers: {kinds['assumed']} assumed with a reason, "
         f"{kinds['code']} cuts between yes and no, {len(claimed)} with a source; of these {how['read: ']} were read "
         f"again and agree, {how['definition: ']} are definitions and {how['memory']} were entered from memory because "
-        f"the source was not reached; {more} of the assumed were compared as well; {differed} readings differed and "
-        f"are settled in words; of {DRAW['size']} numbers drawn among the other mechanisms {others['read: ']} were "
-        f"read ({wrong} differed), {others['definition: ']} is a definition and {others['memory']} from memory"
+        f"the source was not reached; {more} of the assumed were compared as well; in all {differed} readings differed "
+        f"and are settled in words; of {DRAW['size']} numbers drawn among the other mechanisms {others['read: ']} were "
+        f"read ({wrong} differed), {others['definition: ']} is a definition and {others['memory']} from memory; of the "
+        f"{len(measured)} model parameters that count as measured {known['read: ']} were read and agree, {choices} "
+        f"differ for a stated reason, {known['definition: ']} is a definition and {known['memory']} are from memory"
     )
 
 
@@ -198,6 +207,32 @@ def test_second_reader_agrees(catalogue: Knowledge, entry: dict[str, Any]) -> No
 def test_settled_disagreements_still_describe_the_record(catalogue: Knowledge, entry: dict[str, Any]) -> None:
     # A later change of the record reopens the disagreement, so that it is settled again rather than forgotten.
     recorded = _record_value(catalogue.mechanisms[entry["mechanism"]], entry["item"])
+    assert recorded == pytest.approx(entry["recorded"])
+    assert entry["reason"]
+    assert not math.isclose(entry["value"], recorded, rel_tol=EXACT), "no disagreement: move it to the entries"
+
+
+def test_every_measured_parameter_is_entered_twice(catalogue: Knowledge) -> None:
+    entered = [entry["parameter"] for entry in PARAMETERS + SETTLED_PARAMETERS]
+    assert len(entered) == len(set(entered))
+    measured = {p.id for p in catalogue.parameters.values() if p.status == "measured"}
+    assert measured <= set(entered), f"measured, but without a second entry: {sorted(measured - set(entered))}"
+    for entry in PARAMETERS + SETTLED_PARAMETERS:
+        assert entry["reader"] == "second"
+        assert entry["source"]
+        assert entry["how"].startswith(HOW)
+
+
+@pytest.mark.parametrize("entry", PARAMETERS, ids=lambda entry: entry["parameter"])
+def test_second_reader_agrees_on_a_parameter(catalogue: Knowledge, entry: dict[str, Any]) -> None:
+    assert EXACT <= entry["tolerance"] <= WIDEST
+    assert entry["tolerance"] == EXACT or entry["tolerance_why"]
+    assert catalogue.parameters[entry["parameter"]].value == pytest.approx(entry["value"], rel=entry["tolerance"])
+
+
+@pytest.mark.parametrize("entry", SETTLED_PARAMETERS, ids=lambda entry: entry["parameter"])
+def test_settled_disagreements_still_describe_the_parameter(catalogue: Knowledge, entry: dict[str, Any]) -> None:
+    recorded = catalogue.parameters[entry["parameter"]].value
     assert recorded == pytest.approx(entry["recorded"])
     assert entry["reason"]
     assert not math.isclose(entry["value"], recorded, rel_tol=EXACT), "no disagreement: move it to the entries"
