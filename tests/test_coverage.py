@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
+from by_path import script
 from tumornexus.errors import InputError
 from tumornexus.knowledge import Knowledge, load_knowledge
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def script(name: str):
-    """Import a script of the scripts folder."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 coverage = script("build_coverage")
 SWITCH = {"what": "Treg", "off": {"treg_recruitment": 0.0}, "expect": {"treg": "-"}}

@@ -98,9 +98,12 @@ def test_a_biomarker_speaks_and_is_silent_when_taken_away(mechanism: str, biomar
     positive, turned, away = (p.activities.by_mechanism[mechanism] for p in seen)
     evidence = [next(e for e in p.evidence[mechanism] if e.biomarker == biomarker) for p in seen]
     assert [e.measured for e in evidence] == [True, True, False]
-    assert evidence[2].llr is None
+    for_it, against, silent = (e.llr for e in evidence)
+    assert for_it is not None
+    assert against is not None
+    assert for_it > 0.0 >= against
+    assert silent is None
     assert positive.presence > turned.presence + 0.01
-    assert turned.presence - 1e-9 <= away.presence <= positive.presence + 1e-9
     if record.input != "expression":  # it was the only measurement: without it nothing is known, and nothing invented
         assert (positive.origin, away.origin) == ("measured", "sampled")
 
