@@ -482,9 +482,9 @@ def lacking(v: Verdict) -> str:
     return "; ".join(parts)
 
 
-def ease(v: Verdict) -> tuple[int, int, int]:
-    """Order of what is not yet there: fewest things missing first; gaps of the model after missing items."""
-    return len(v.missing), bool(v.element.gap), v.number
+def ease(v: Verdict) -> tuple[bool, int, int]:
+    """Order of what is not yet there: one item to supply first, then parts of an element, then all of it."""
+    return bool(v.element.gap), len(v.missing), v.number
 
 
 def switch_row(name: str, s: Switch) -> str:
@@ -505,8 +505,8 @@ INTRO = """# Coverage
 
 <!-- written by scripts/build_coverage.py: edit docs/coverage.toml, not this page -->
 
-**{counting} of {all}** elements of the list that the project set out to cover are represented ({grades}); the aim is
-{aim}. An element counts only when it has all three of:
+**{counting} of {all}** elements of the list that the project set out to cover are represented; the aim is {aim}.
+By grade: {grades}. An element counts only when it has all three of:
 
 1. a **number with a source**: a parameter, an effect, an act of a therapy, a drug's kinetics or affinity, or a
    biomarker, with a key of the bibliography. A number that is only assumed does not count, and a mechanism, therapy or
@@ -515,8 +515,8 @@ INTRO = """# Coverage
 3. a **switch-off test**: one that takes the thing away and sees the observable move. `switch:` cases are listed below;
    `process:`, `response:` and `reversal:` are generated from the records (with and without the mechanism, with and
    without the therapy); `biomarker:` takes one measurement away; a `phenomenon:` counts only while the last run shows
-   it together with its [control arm](phenomena.md). Elements that are no biology name the test that fails when what
-   computes them is taken away.
+   it together with its [control arm](phenomena.md) (`make verify` runs them). Elements that are no biology name the
+   test that fails when what computes them is taken away.
 
 Naming a thing in a text does not count, nor does an element of which only a part is there. All items below are looked
 up by the script that writes this page, and a test fails when the page is not what it gives. The grade is the weakest of
@@ -545,7 +545,8 @@ def page(data: Data, verdicts: Sequence[Verdict]) -> str:
     for letter, group in data.group.items():
         inside = [v for v in verdicts if group.first <= v.number <= group.last]
         lines.append(f"| {letter}. {plain(group.title)} | {sum(v.counts for v in inside)} | {len(inside)} |")
-    lines += ["", "## Not yet", "", "Easiest first: fewest of the three missing.", ""]
+    order = "Easiest first: elements that lack one of the three, then those of which a part is missing, then the rest."
+    lines += ["", "## Not yet", "", order, ""]
     lines += ["| no. | element | what is missing |", "| --- | --- | --- |"]
     lines += [
         f"| {v.number} | {plain(v.element.name)} | {lacking(v)} |"
