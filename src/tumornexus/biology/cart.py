@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
@@ -21,12 +22,12 @@ class CarTRates(NamedTuple):
 def rates(antigen_load: jax.Array, car_t_total: jax.Array, p: Params) -> CarTRates:
     """Return expansion, contraction and recall of CAR-T cells.
 
-    expand = cart_expansion * antigen / (antigen + half) while cells are below the homeostatic ceiling; contraction
-    leaves the share `cart_memory_share` as memory, which declines slowly and is recalled by antigen. Tisagenlecleucel:
+    expand = cart_expansion * antigen / (antigen + half) * (1 - cells / cart_ceiling), not below zero; contraction leaves
+    the share `cart_memory_share` as memory, which declines slowly and is recalled by antigen. Tisagenlecleucel:
     3900-fold in 9.3 days = 0.89 per day, contraction 0.16 per day, memory decline 0.0032 per day (Stein 2019).
     `antigen_load` and `car_t_total` in million cells.
     """
-    room = 1.0 / (1.0 + car_t_total / p.cart_ceiling)
+    room = jnp.maximum(1.0 - car_t_total / p.cart_ceiling, 0.0)
     stimulated = hill(antigen_load, p.cart_antigen_half)
     return CarTRates(
         expand=p.cart_expansion * stimulated * room,
