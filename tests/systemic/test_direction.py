@@ -28,6 +28,8 @@ VISIBLE = 0.05
 # "No influence": less than the growth that RECIST needs to call progression, 20 % of diameter, so that no patient's
 # category can follow from it.
 NO_CATEGORY_CHANGE = 3.0 * np.log(1.2)
+# A sphere of 5 mm: RECIST 1.1 calls a smaller lesion too small to measure.
+MEASURABLE_ML = 0.065
 # A process counts as moved from 0.05 % on: draws are paired and the integrator deterministic, so that what is left is
 # the rounding of observables to float32, a thousand times smaller.
 MOVED = 0.0005
@@ -125,7 +127,14 @@ def test_raising_a_mechanism_moves_the_response_as_published(mechanism: str, cou
         towards = 1.0 if claim == "worse" else -1.0
         moved = towards * change
         assert moved.mean() > VISIBLE, f"{backbone}: ln volume changes by {change.mean():+.3f}, claimed {claim}"
-        assert (moved > 0.0).mean() >= 0.75, f"{backbone}: {np.round(change, 2)}, claimed {claim}"
+        told = np.full(len(moved), True)
+        if backbone == "car_t":
+            # CAR-T cells clear most of these tumors. What no scan tells from complete response, with the mechanism as
+            # without, says nothing.
+            last = [courses.of(m, backbone, "tumor_volume")[:, -1] for m in ("", mechanism)]
+            told = np.maximum(*last) > MEASURABLE_ML
+            assert told.any()
+        assert (moved[told] > 0.0).mean() >= 0.75, f"{backbone}: {np.round(change[told], 2)}, claimed {claim}"
 
 
 @pytest.mark.parametrize("mechanism", [m for m in CAUSES if CATALOGUE.mechanisms[m].expected.car_t == "worse"])
@@ -197,9 +206,10 @@ def test_a_state_or_outcome_follows_from_a_cause_that_claims_to_drive_it(
         * (courses.level(cause, "none", observable) - courses.level("", "none", observable)).mean()
         for cause, sign in drivers_of(knowledge, mechanism).items()
     }
-    assert change or record.raised_by, "no record with effects claims to drive it, and no therapy to raise it"
-    if change:
-        assert max(change.values()) > MOVED, f"{observable} follows none of {change}"
+    if record.raised_by:
+        return  # treatment makes it, and none is given here: see the next test
+    assert change, "no record with effects claims to drive it"
+    assert max(change.values()) > MOVED, f"{observable} follows none of {change}"
 
 
 @pytest.mark.parametrize(("mechanism", "therapy"), RAISED)
