@@ -298,9 +298,9 @@ OBSERVABLES = (
 
 def diversity(amounts: jax.Array) -> jax.Array:
     """Return the probability that two cells drawn at random are of different kinds, (batch,): Simpson's index
-    1 - sum of squared shares over the kinds of `amounts` (kind, batch); 0 for one kind alone."""
+    sum of s (1 - s) over the shares s of the kinds of `amounts` (kind, batch); 0 for one kind alone."""
     shares = amounts / jnp.maximum(jnp.sum(amounts, 0), 1e-12)
-    return 1.0 - jnp.sum(shares**2, 0)
+    return jnp.maximum(jnp.sum(shares * (1.0 - shares), 0), 0.0)
 
 
 def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
