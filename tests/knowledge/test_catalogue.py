@@ -91,6 +91,13 @@ def test_network_holds_every_mechanism_and_has_reinforcing_loops(k: Knowledge) -
     assert any(loop.sign == "+" for loop in feedback_loops(graph))
 
 
+def test_network_says_what_treatment_brings_about(k: Knowledge) -> None:
+    graph = claimed_network(k)
+    raised = {(a, b) for a, b, e in graph.edges(data=True) if e["relation"] == "raises" and e["sign"] == "+"}
+    assert raised == {(therapy, m.id) for m in k.mechanisms.values() for therapy in m.raised_by}
+    assert {("anti_pd1", "immune_selection"), ("car_t", "immune_toxicity")} <= raised
+
+
 def test_a_third_of_the_trials_is_held_out(k: Knowledge) -> None:
     share = sum(t.use == "held_out" for t in k.trials.values()) / len(k.trials)
     assert 0.25 <= share <= 0.42

@@ -11,7 +11,7 @@ import pytest
 from simulated import BURDEN_ML, HORIZON_DAYS, Tumors, rows, untreated, usual
 from tumornexus.errors import SimulationError, TrajectoryWarning
 from tumornexus.knowledge import Knowledge, parse_regimen
-from tumornexus.systemic.dynamics import OBSERVABLES
+from tumornexus.systemic.dynamics import OBSERVABLES, diversity
 from tumornexus.systemic.ode import Setting
 from tumornexus.systemic.solver import (
     CHUNK,
@@ -97,6 +97,15 @@ def test_a_new_regimen_and_a_new_patient_compile_nothing(baseline, tumors: Tumor
     assert (treating._cache_size(), growing._cache_size()) == before
 
 
+def test_diversity_is_that_of_as_many_equal_kinds():
+    """n equal kinds: two cells differ with probability 1 - 1/n; one kind or no cell at all: never."""
+    amounts = np.zeros((6, 4))
+    amounts[:, 0] = 5.0
+    amounts[:2, 1] = 0.3
+    amounts[3, 2] = 7.0
+    np.testing.assert_allclose(diversity(amounts), [1 - 1 / 6, 0.5, 0.0, 0.0], rtol=1e-6, atol=1e-7)
+
+
 def test_trajectories_say_what_they_are(baseline):
     assert baseline["tumor_volume"].dims == ("member", "time")
     assert baseline["time"].values[0] == 0
@@ -111,7 +120,7 @@ def test_trajectories_say_what_they_are(baseline):
     clones = [f"clone_{c}" for c in CLONES[1:4]]
     fractions = (
         "recognition", "mhc1", "pdl1", "killing", "checkpoint_inhibition", "exhaustion", "persister", "microbiome",
-        "drug_access", "arginine", *clones,
+        "drug_access", "arginine", "clonal_diversity", *clones,
     )  # fmt: skip
     for name in fractions:
         assert (baseline[name].values <= 1.0 + 1e-6).all(), name
