@@ -411,7 +411,8 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
 
     Args:
         knowledge: the catalogue.
-        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``.
+        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``;
+            ``drug:car_t`` where several kinds share a name.
 
     Raises:
         InputError: nothing goes by this name; near misses are listed.
@@ -423,6 +424,9 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
     }[kind]  # fmt: skip
     paragraphs, warnings, tables = tell(knowledge, record)
     identifier = str(getattr(record, "id", name))
+    others = [f"{k}:{i}" for k, i in knowledge.namesakes(name) if (k, i) != (kind, identifier)]
+    if others:
+        paragraphs.append(f"Also under this name: {_join(others)}.")
     return Explanation(
         kind=kind,
         id=identifier,

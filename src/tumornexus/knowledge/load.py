@@ -216,11 +216,16 @@ class Knowledge:
     def resolve(self, name: str) -> tuple[str, Record]:
         """Find anything by id or alias: returns its kind (``mechanism``, ``drug``, ...) and its record.
 
-        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism.
+        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism;
+        ``drug:car_t`` asks for that kind alone.
 
         Raises:
             InputError: nothing goes by this name; the message lists near misses.
         """
+        asked, colon, rest = name.partition(":")
+        plural_asked = next((p for p, kind in KINDS.items() if kind == asked.strip().lower()), None)
+        if colon and plural_asked:
+            return KINDS[plural_asked], self._find(plural_asked, rest.strip())
         for plural, kind in KINDS.items():
             if name in getattr(self, plural):
                 return kind, getattr(self, plural)[name]
@@ -238,6 +243,12 @@ class Knowledge:
             kinds = ", ".join(KINDS.values())
             close = f"did you mean {', '.join(holding[:8])}?" if holding else f"an id or alias of a {kinds}"
         raise InputError("nothing in the catalogue goes by this name", field="name", value=name, valid=close)
+
+    def namesakes(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Kind and id of every record that goes by a name, in the order of `KINDS`."""
+        return tuple(
+            (kind, owner) for plural, kind in KINDS.items() for owner in self._index[plural].get(fold(name), ())
+        )
 
     def citation(self, key: str) -> str:
         """Format the reference behind a bibliography key for a reader; an unknown key is returned as it is."""
