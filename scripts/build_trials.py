@@ -7,9 +7,9 @@ does not hold.
 
 Which trials calibration may see is decided here, once, by a rule that knows nothing of their outcomes: eight bytes of
 blake2b("tumornexus held-out" + family) make a number in [0, 1), and the trial is held out when it lies below a cutoff.
-The cutoff was set from the sorted numbers alone so that a third of the first 69 trials was held out; it stays fixed, so a
-trial added later changes no other. The family is the trial's id, unless trials share patients or a protocol; these are
-held out together.
+The cutoff was set from the sorted numbers alone so that a third of the first 69 trials was held out; it stays fixed, so
+a trial added later changes no other. The family is the trial's id, unless trials share patients or a protocol; these
+are held out together.
 """
 
 from __future__ import annotations

@@ -296,7 +296,8 @@ class Catalogue:
             "# Trials",
             "",
             "Published outcomes of the arms. *Fit* means that calibration may see the trial; a *held out* trial is "
-            "refused by the calibration code. What the model does not cover is listed with the reason. ORR in percent; medians in months; AE3, grade 3 or higher adverse "
+            "refused by the calibration code. What the model does not cover is listed with "
+            "the reason. ORR in percent; medians in months; AE3, grade 3 or higher adverse "
             "events, in percent. Empty: not reported or not entered.",
             "",
         ]
@@ -339,7 +340,8 @@ class Catalogue:
             [
                 [
                     text(d.name), listed(text(n) for n in d.synonyms), listed((code(c) for c in d.oncotree), ""),
-                    text(d.reason), listed((f"[{text(self.knowledge.tumors[t].name)}](tumors/{t}.md)" for t in d.nearest), ""),
+                    text(d.reason),
+                    listed((f"[{text(self.knowledge.tumors[t].name)}](tumors/{t}.md)" for t in d.nearest), ""),
                 ]
                 for d in records
             ],
@@ -401,7 +403,8 @@ class Catalogue:
                     ],
                 ),
                 f"Digest of these records: {code(k.digest)}. Every result names the digest that it was made with.",
-                "", "```{toctree}", ":hidden:", "", "mechanisms", "therapies", "drugs", "tumors", "trials", "diseases", "```",
+                "", "```{toctree}", ":hidden:", "", "mechanisms", "therapies", "drugs", "tumors", "trials", "diseases",
+                "```",
             ],
         )  # fmt: skip
         remove_others(self.folder, self.written)

@@ -361,8 +361,8 @@ class _Checker:
         # A covered tumor type and an uncovered disease under one name: the second could never be told.
         for name in sorted(set(owners["tumors"]) & set(owners["diseases"])):
             ids = sorted(owners["tumors"][name] | owners["diseases"][name])
-            self.say("error", "diseases", sorted(owners["diseases"][name])[0], "synonyms",
-                     f"'{name}' names {', '.join(ids)}: looking it up is ambiguous; leave it to one of them", name)  # fmt: skip
+            message = f"'{name}' names {', '.join(ids)}: looking it up is ambiguous; leave it to one of them"
+            self.say("error", "diseases", sorted(owners["diseases"][name])[0], "synonyms", message, name)
         for disease in self.k.diseases.values():
             self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
         for name in set(self.k.mechanisms) & set(self.k.therapies):

@@ -2,7 +2,8 @@
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
 file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
-``diseases.toml`` and ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
+``diseases.toml`` and ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references;
+``genes.tsv`` the symbols.
 A folder of further records has the same layout; whatever it lacks is simply not added.
 """
 
