@@ -198,9 +198,12 @@ class _Checker:
         deposits = any(k.drugs[a].deposit is not None for a in t.agents if a in k.drugs)
         if t.kind == "class" and not t.act and not deposits:
             self.say("warning", here, t.id, "act", "a class without an act does nothing in the model")
-        used = t.reverses or t.agents or t.composed_of or any(t.id in m.reversed_by for m in k.mechanisms.values())
+        # A strategy may state its aim alone (acts), before any agent or claim of reversal.
+        used = (
+            t.reverses or t.agents or t.kind == "strategy" or any(t.id in m.reversed_by for m in k.mechanisms.values())
+        )
         if not used:
-            self.say("warning", here, t.id, "reverses", "orphan: no mechanism, no agent and no therapy belongs to it")
+            self.say("warning", here, t.id, "reverses", "orphan: no mechanism and no agent refers to it")
 
     def drug(self, d: Drug) -> None:
         k, here = self.k, "drugs"
