@@ -109,6 +109,7 @@ def test_abbreviations_and_codes(name: str, tumor: str) -> None:
         ("DLBCL", "Large B-cell lymphoma is not covered"), ("ovarian cancer", "Ovarian cancer is not covered"),
         ("UCEC", "Endometrial cancer is not covered"), ("cervix", "Cervical cancer is not covered"),
         ("multiple myeloma", "not by tumor volume"), ("B-ALL", "without lesions to measure"),
+        ("CNS", "a group of diseases"), ("Unknown primary", "depend on the primary"),
         ("breast cancer", "only triple-negative"), ("uveal melanoma", "nearest: melanoma"),
     ],
 )  # fmt: skip
