@@ -361,17 +361,20 @@ class _Checker:
                 if len(ids) > 1:
                     self.say("error", plural, sorted(ids)[0], "aliases", f"'{name}' names {', '.join(sorted(ids))}: "
                              "looking it up is ambiguous; leave it to one of them", name)  # fmt: skip
-        # A covered tumor type and an uncovered disease under one name: the second could never be told.
-        for name in sorted(set(owners["tumors"]) & set(owners["diseases"])):
-            ids = sorted(owners["tumors"][name] | owners["diseases"][name])
-            message = f"'{name}' names {', '.join(ids)}: looking it up is ambiguous; leave it to one of them"
-            self.say("error", "diseases", sorted(owners["diseases"][name])[0], "synonyms", message, name)
-        for disease in self.k.diseases.values():
-            self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
         for name in set(self.k.mechanisms) & set(self.k.therapies):
             self.say(
                 "error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct", name
             )
+
+    def vocabulary(self) -> None:
+        """Check that no name is that of a covered tumor type and of an uncovered disease, which could never be told."""
+        covered = {fold(name): t.id for t in self.k.tumors.values() for name in names_of(t)}
+        for disease in self.k.diseases.values():
+            self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
+            for name in names_of(disease):
+                if fold(name) in covered:
+                    message = f"tumor type '{covered[fold(name)]}' goes by this name too; leave it to one of them"
+                    self.say("error", "diseases", disease.id, "synonyms", message, name)
 
     def cells_and_mediators(self) -> None:
         known = dict.fromkeys((*self.k.cells, *self.k.mechanisms, *self.k.mediators))
@@ -465,7 +468,7 @@ def check_meaning(
             check(record)
     for check in (
         checker.parameters, checker.cells_and_mediators, checker.cycle, checker.sources, checker.names,
-        checker.double_counting, checker.split,
+        checker.vocabulary, checker.double_counting, checker.split,
     ):  # fmt: skip
         check()
     checker.model(read_by_model, observables)

@@ -46,8 +46,7 @@ class Explanation:
     """What the catalogue knows under one name.
 
     Attributes:
-        kind: ``mechanism``, ``therapy``, ``drug``, ``tumor``, ``trial``, ``parameter``, ``cell``, ``mediator``
-            or ``disease``.
+        kind: ``mechanism``, ``therapy``, ``drug``, ``tumor``, ``trial``, ``parameter``, ``cell`` or ``mediator``.
         id: the record's id.
         title: heading.
         paragraphs: text, most important first.
@@ -411,8 +410,7 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
 
     Args:
         knowledge: the catalogue.
-        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``;
-            ``drug:car_t`` where several kinds share a name.
+        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``.
 
     Raises:
         InputError: nothing goes by this name; near misses are listed.
@@ -424,9 +422,6 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
     }[kind]  # fmt: skip
     paragraphs, warnings, tables = tell(knowledge, record)
     identifier = str(getattr(record, "id", name))
-    others = [f"{k}:{i}" for k, i in knowledge.namesakes(name) if (k, i) != (kind, identifier)]
-    if others:
-        paragraphs.append(f"Also under this name: {_join(others)}.")
     return Explanation(
         kind=kind,
         id=identifier,

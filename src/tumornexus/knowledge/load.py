@@ -1,9 +1,8 @@
 """Reading the catalogue: TOML, BibTeX and the gene table into one immutable `Knowledge`.
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
-file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
-``diseases.toml`` and ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references;
-``genes.tsv`` the symbols.
+file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml`` and
+``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
 A folder of further records has the same layout; whatever it lacks is simply not added.
 """
 
@@ -217,16 +216,11 @@ class Knowledge:
     def resolve(self, name: str) -> tuple[str, Record]:
         """Find anything by id or alias: returns its kind (``mechanism``, ``drug``, ...) and its record.
 
-        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism;
-        ``drug:car_t`` asks for that kind alone.
+        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism.
 
         Raises:
             InputError: nothing goes by this name; the message lists near misses.
         """
-        asked, colon, rest = name.partition(":")
-        plural_asked = next((p for p, kind in KINDS.items() if kind == asked.strip().lower()), None)
-        if colon and plural_asked:
-            return KINDS[plural_asked], self._find(plural_asked, rest.strip())
         for plural, kind in KINDS.items():
             if name in getattr(self, plural):
                 return kind, getattr(self, plural)[name]
@@ -244,12 +238,6 @@ class Knowledge:
             kinds = ", ".join(KINDS.values())
             close = f"did you mean {', '.join(holding[:8])}?" if holding else f"an id or alias of a {kinds}"
         raise InputError("nothing in the catalogue goes by this name", field="name", value=name, valid=close)
-
-    def namesakes(self, name: str) -> tuple[tuple[str, str], ...]:
-        """Kind and id of every record that goes by a name, in the order of `KINDS`."""
-        return tuple(
-            (kind, owner) for plural, kind in KINDS.items() for owner in self._index[plural].get(fold(name), ())
-        )
 
     def citation(self, key: str) -> str:
         """Format the reference behind a bibliography key for a reader; an unknown key is returned as it is."""
