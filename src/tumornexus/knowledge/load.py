@@ -25,6 +25,7 @@ from tumornexus.knowledge.genes import GeneTable
 from tumornexus.knowledge.records import (
     Cell,
     CycleStep,
+    Disease,
     Drug,
     Mechanism,
     Mediator,
@@ -44,11 +45,12 @@ LISTS: dict[str, tuple[str, type[Record]]] = {
     "mediators": ("mediator", Mediator),
     "cycle": ("step", CycleStep),
     "tumors": ("tumor", Tumor),
+    "diseases": ("disease", Disease),
     "trials": ("trial", Trial),
 }
 KINDS: dict[str, str] = {
     "mechanisms": "mechanism", "therapies": "therapy", "drugs": "drug", "tumors": "tumor", "trials": "trial",
-    "parameters": "parameter", "cells": "cell", "mediators": "mediator",
+    "parameters": "parameter", "cells": "cell", "mediators": "mediator", "diseases": "disease",
 }  # fmt: skip
 
 _GREEK = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "κ": "kappa", "ζ": "zeta", "ω": "omega"})
@@ -86,6 +88,7 @@ class Knowledge:
 
     Attributes:
         mechanisms, therapies, drugs, parameters, cells, mediators, tumors, trials: id to record, in reading order.
+        diseases: those that have a name here but no numbers, so that asking for one is answered rather than guessed at.
         cycle: step 1-7 of the cancer-immunity cycle to its record.
         references: bibliography key to its fields.
         digest: first 16 hexadecimal digits of the SHA-256 over all file names and contents.
@@ -100,6 +103,7 @@ class Knowledge:
     cells: Mapping[str, Cell]
     mediators: Mapping[str, Mediator]
     tumors: Mapping[str, Tumor]
+    diseases: Mapping[str, Disease]
     trials: Mapping[str, Trial]
     cycle: Mapping[int, CycleStep]
     references: Mapping[str, Mapping[str, str]]
@@ -152,7 +156,9 @@ class Knowledge:
                 value=name,
                 valid=", ".join(owners),
             )
-        close = near_misses(name, _spellings(records.values()))
+        # Diseases without numbers are suggested too, lest a slip in one name leads to another disease.
+        named = [*records.values(), *(self.diseases.values() if plural == "tumors" else ())]
+        close = near_misses(name, _spellings(named))
         valid = close if close.startswith("did you mean") or len(records) > 20 else ", ".join(records)
         raise InputError(f"unknown {KINDS[plural]}", field=KINDS[plural], value=name, valid=valid)
 
@@ -169,8 +175,35 @@ class Knowledge:
         return self._find("drugs", name)
 
     def tumor(self, name: str) -> Tumor:
-        """Find a tumor type by id, name, synonym or OncoTree code (``clear-cell renal carcinoma``, ``RCC``)."""
+        """Find a tumor type by id, name, synonym or OncoTree code (``clear-cell renal carcinoma``, ``RCC``).
+
+        Raises:
+            InputError: the name is unknown (near misses are listed), or it is that of a disease which the catalogue
+                does not cover (the message says why, and what is covered).
+        """
+        if name not in self.tumors and fold(name) not in self._index["tumors"]:
+            owners = self._index["diseases"].get(fold(name), [])
+            if owners:
+                disease = self.diseases[owners[0]]
+                meant = f" (nearest: {', '.join(disease.nearest)})" if disease.nearest else ""
+                raise InputError(
+                    f"{disease.name} is not covered: {disease.reason}",
+                    field="tumor",
+                    value=name,
+                    valid=", ".join(self.tumors) + meant,
+                )
         return self._find("tumors", name)
+
+    def with_parts(self, therapy: str) -> tuple[Therapy, ...]:
+        """A therapy followed by all that it is composed of, each once; unknown parts are left out."""
+        found: dict[str, Therapy] = {}
+        todo = [therapy]
+        while todo:
+            name = todo.pop(0)
+            if name in self.therapies and name not in found:
+                found[name] = self.therapies[name]
+                todo += self.therapies[name].composed_of
+        return tuple(found.values())
 
     def trial(self, name: str) -> Trial:
         """Find a trial by id or name."""
