@@ -1,8 +1,9 @@
 """Reading the catalogue: TOML, BibTeX and the gene table into one immutable `Knowledge`.
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
-file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml`` and
-``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
+file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``, ``trials.toml`` and
+``identifiers.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the
+symbols, ``hgnc.tsv`` their numbers.
 A folder of further records has the same layout; whatever it lacks is simply not added.
 """
 
@@ -26,6 +27,7 @@ from tumornexus.knowledge.records import (
     Cell,
     CycleStep,
     Drug,
+    Identifiers,
     Mechanism,
     Mediator,
     Parameter,
@@ -45,6 +47,7 @@ LISTS: dict[str, tuple[str, type[Record]]] = {
     "cycle": ("step", CycleStep),
     "tumors": ("tumor", Tumor),
     "trials": ("trial", Trial),
+    "identifiers": ("identifier", Identifiers),
 }
 KINDS: dict[str, str] = {
     "mechanisms": "mechanism", "therapies": "therapy", "drugs": "drug", "tumors": "tumor", "trials": "trial",
@@ -89,6 +92,7 @@ class Knowledge:
         cycle: step 1-7 of the cancer-immunity cycle to its record.
         references: bibliography key to its fields.
         digest: first 16 hexadecimal digits of the SHA-256 over all file names and contents.
+        identifiers: ``kind/id`` to the terms of other vocabularies for that record.
         origin: ``kind/id`` to the file it was read from.
         genes: approved symbols and aliases, read on first use.
     """
@@ -104,6 +108,7 @@ class Knowledge:
     cycle: Mapping[int, CycleStep]
     references: Mapping[str, Mapping[str, str]]
     digest: str
+    identifiers: Mapping[str, Identifiers] = field(default_factory=dict, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     genes: GeneTable = field(default_factory=GeneTable)
 
@@ -258,6 +263,7 @@ class _Reader:
         self.problems: list[KnowledgeFormError] = []
         self.hash = hashlib.sha256()
         self.genes: Path | None = None
+        self.hgnc: Path | None = None
 
     def add(self, kind: str, cls: type[Record], raw: dict[str, Any], file: str, stem: str | None = None) -> None:
         key_field = "step" if kind == "cycle" else "id"
@@ -321,6 +327,8 @@ class _Reader:
                     self.references[key] = {**reference, **(known or {})}
         elif name == "genes.tsv":
             self.genes = path
+        elif name == "hgnc.tsv":
+            self.hgnc = path
         elif path.suffix == ".toml" and parent in FOLDERS:
             self.add(parent, FOLDERS[parent], _parse_toml(content, shown), shown, path.stem)
         elif path.suffix == ".toml" and not parent and path.stem in LISTS:
@@ -345,7 +353,7 @@ class _Reader:
             references=self.references,
             digest=self.hash.hexdigest()[:16],
             origin=self.origin,
-            genes=GeneTable(self.genes),
+            genes=GeneTable(self.genes, self.hgnc),
         )
 
 
