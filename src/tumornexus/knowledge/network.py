@@ -196,6 +196,7 @@ class Complement:
     """How a set of therapies divides the cancer-immunity cycle and the hubs of the nexus.
 
     Attributes:
+        names: therapy to its name, in the order given.
         steps: therapy to the steps it helps.
         hubs: therapy to the hubs of the mechanisms that it reverses.
         covered: steps that at least one of them helps.
@@ -206,6 +207,7 @@ class Complement:
         score: new steps per step named, in [0, 1]: 1 when no step is named twice.
     """
 
+    names: dict[str, str]
     steps: dict[str, tuple[int, ...]]
     hubs: dict[str, tuple[str, ...]]
     covered: tuple[int, ...]
@@ -230,14 +232,14 @@ class Complement:
 
         said = [
             "; ".join(
-                f"{t} helps step{'s' if len(own) != 1 else ''} {words(own)} ({words(self.hubs[t])})"
+                f"{self.names[t]} helps step{'s' if len(own) != 1 else ''} {words(own)} ({words(self.hubs[t])})"
                 for t, own in self.steps.items()
             ),
             f"together {len(self.covered)} of 7 steps and {len(self.hubs_covered)} of {len(HUBS)} hubs",
-            f"both help step {words(self.shared)}" if self.shared else "no step is helped twice",
+            f"helped more than once: step {words(self.shared)}" if self.shared else "no step is helped twice",
         ]
         if self.twice:
-            said.append(f"both reverse {words(self.twice)}")
+            said.append(f"more than one reverses {words(self.twice)}")
         return "; ".join(said)
 
 
@@ -251,6 +253,7 @@ def _complement(graph: nx.MultiDiGraph, therapies: Iterable[str]) -> Complement:
     undone = [m for own in reverses.values() for m in own]
     covered = sorted(set(named))
     return Complement(
+        names={t: graph.nodes[t]["name"] for t in steps},
         steps=steps,
         hubs={t: tuple(h for h in HUBS if h in own) for t, own in hubs.items()},
         covered=tuple(covered),
