@@ -49,7 +49,7 @@ _DERIVED = ("promotes", "inhibits", "exact", "close", "broad", "narrow", "same_a
 LINKS: dict[tuple[str, str], str] = {
     ("Effect", "parameter"): "parameter", ("Act", "parameter"): "parameter", ("Override", "parameter"): "parameter",
     ("Drive", "target"): "mechanism", ("Prevalence", "mechanism"): "mechanism", ("Therapy", "reverses"): "mechanism",
-    ("Mechanism", "reversed_by"): "therapy", ("Exception_", "therapy"): "therapy", ("Drug", "therapy"): "therapy",
+    ("Mechanism", "reversed_by"): "therapy", ("Mechanism", "raised_by"): "therapy", ("Exception_", "therapy"): "therapy", ("Drug", "therapy"): "therapy",
     ("Therapy", "agents"): "drug", ("Arm", "drugs"): "drug", ("ClaimConflict", "trials"): "trial",
     ("Trial", "tumor"): "tumor", ("Arm", "tumor"): "tumor", ("Biomarker", "genes"): "gene",
     ("Biomarker", "genes_down"): "gene", ("Mediator", "genes"): "gene", ("Cell", "markers"): "gene",
