@@ -5,8 +5,8 @@
 Each cause is raised to full activity (a clone to half of the cells) in virtual tumors without other mechanisms; each
 state that has a switch in `SWITCHES` is raised by a parameter of its own. Tumors with and without it share all other
 parameters, grow untreated to the same burden and are followed for eight weeks without treatment. An edge is the change
-of ln of the target's observable (its record's `[process]`), mean over weeks 1 to 8, signed so that positive means more of
-the target mechanism: median over draws, its 95 % bootstrap interval, and the 5th to 95th percentile between draws.
+of ln of the target's observable (its record's `[process]`), mean over weeks 1 to 8, signed so that positive means more
+of the target mechanism: median over draws, its 95 % bootstrap interval, and the 5th to 95th percentile between draws.
 
 Writes ``network.tsv`` (one row a pair, with verdict and reason), ``network.json`` (settings, digest, counts) and
 ``network.png``. `docs/reference/compared_network.md` is made from the copies in verification/results.
@@ -77,7 +77,9 @@ VERDICTS = {
 }
 
 
-def settings(knowledge: Knowledge, tumor: str, n: int, seed: int, only: Collection[str] | None = None) -> dict[str, Any]:
+def settings(
+    knowledge: Knowledge, tumor: str, n: int, seed: int, only: Collection[str] | None = None
+) -> dict[str, Any]:
     """Return parameters (draw, parameter) of each arm: "" without mechanisms, and each cause and switch raised.
 
     Args:
@@ -220,7 +222,9 @@ def draw(knowledge: Knowledge, table: pd.DataFrame, path: Path) -> None:
         if r.source in sources:
             y, x = sources.index(r.source), order.index(r.target)
             wrong = r.verdict in ("opposite", "not seen")
-            axes.text(x, y + 0.02, {"-": "−"}.get(r.claim, r.claim), ha="center", va="center", fontsize=9, fontweight="bold")
+            axes.text(
+                x, y + 0.02, {"-": "−"}.get(r.claim, r.claim), ha="center", va="center", fontsize=9, fontweight="bold"
+            )
             if wrong:
                 axes.add_patch(mpl.patches.Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec="black", lw=1.4))
     name = {i: short_name(m.name) for i, m in knowledge.mechanisms.items()}
@@ -240,7 +244,9 @@ def draw(knowledge: Knowledge, table: pd.DataFrame, path: Path) -> None:
     marks = [
         Line2D([], [], ls="", marker="$+$", color="black", label="claimed: drives"),
         Line2D([], [], ls="", marker="$-$", color="black", label="claimed: holds back"),
-        Line2D([], [], ls="", marker="s", mfc="none", mec="black", label="the simulator disagrees, or does not show it"),
+        Line2D(
+            [], [], ls="", marker="s", mfc="none", mec="black", label="the simulator disagrees, or does not show it"
+        ),
     ]
     axes.legend(handles=marks, loc="lower left", bbox_to_anchor=(0.0, 1.005), ncol=3, frameon=False, fontsize=8)
     figure.savefig(path, dpi=150, bbox_inches="tight")

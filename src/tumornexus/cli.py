@@ -330,7 +330,9 @@ def export_command(
     from tumornexus.knowledge.linked import BASE
 
     if base is not None and not (base.startswith(("http://", "https://", "urn:")) and base.endswith(("/", "#", ":"))):
-        raise InputError("not an address", field="--base", value=base, valid="http(s)://... or urn:..., ending in / # :")
+        raise InputError(
+            "not an address", field="--base", value=base, valid="http(s)://... or urn:..., ending in / # :"
+        )
     knowledge = load_knowledge()
     manifest = export_catalogue(knowledge, out, base or BASE)
     from rich.console import Console

@@ -91,6 +91,13 @@ def test_network_holds_every_mechanism_and_has_reinforcing_loops(k: Knowledge) -
     assert any(loop.sign == "+" for loop in feedback_loops(graph))
 
 
+def test_lactate_and_suppressor_cells_reinforce_each_other(k: Knowledge) -> None:
+    """Glycolysis makes lactate, lactate feeds MDSC, and MDSC bring back, through vessels and hypoxia, glycolysis."""
+    loops = [loop for loop in feedback_loops(claimed_network(k), through="lactate") if "mdsc" in loop.nodes]
+    assert loops
+    assert all(loop.sign == "+" for loop in loops)
+
+
 def test_a_third_of_the_trials_is_held_out(k: Knowledge) -> None:
     share = sum(t.use == "held_out" for t in k.trials.values()) / len(k.trials)
     assert 0.25 <= share <= 0.42

@@ -1,8 +1,9 @@
 """Export of the whole catalogue in open formats, for use without this program.
 
-``catalogue.jsonld`` and ``catalogue.nt`` (the same statements as N-Triples, which every RDF tool reads, also as Turtle),
-``network.graphml`` (the network of claims), ``csv/`` (every field in tables), ``README.md`` and ``manifest.json``
-(version, digest of the records, number of records, SHA-256 of each file). Equal records give equal files.
+``catalogue.jsonld`` and ``catalogue.nt`` (the same statements as N-Triples, which every RDF tool reads, also as
+Turtle), ``network.graphml`` (the network of claims), ``csv/`` (every field in tables), ``README.md`` and
+``manifest.json`` (version, digest of the records, number of records, SHA-256 of each file). Equal records give equal
+files.
 """
 
 from __future__ import annotations
@@ -89,8 +90,9 @@ def _readme(knowledge: Knowledge, rows: dict[str, int], base: str) -> str:
         "| `csv/*.csv` | every field as tables; lists in one cell, separated by a vertical bar |",
         "| `manifest.json` | version, digest, counts, SHA-256 of each file |",
         "",
-        f"Records are named `{base}KIND/ID`, parts of a record `{base}KIND/ID#FIELD-PLACE`. What other vocabularies call",
-        "a record is said with `skos:exactMatch`, `closeMatch`, `broadMatch` and `narrowMatch`; works with `schema:sameAs`.",
+        f"Records are named `{base}KIND/ID`, parts of a record `{base}KIND/ID#FIELD-PLACE`. What other vocabularies",
+        "call a record is said with `skos:exactMatch`, `closeMatch`, `broadMatch` and `narrowMatch`, where a work can",
+        "be found with `schema:sameAs`.",
         "",
         "| records | with a term or address elsewhere | of |",
         "| --- | --- | --- |",

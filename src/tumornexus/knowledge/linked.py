@@ -47,22 +47,44 @@ _DERIVED = ("promotes", "inhibits", "exact", "close", "broad", "narrow", "same_a
 
 # Fields whose values name something: class and field to the kind of what is named.
 LINKS: dict[tuple[str, str], str] = {
-    ("Effect", "parameter"): "parameter", ("Act", "parameter"): "parameter", ("Override", "parameter"): "parameter",
-    ("Drive", "target"): "mechanism", ("Prevalence", "mechanism"): "mechanism", ("Therapy", "reverses"): "mechanism",
-    ("Mechanism", "reversed_by"): "therapy", ("Mechanism", "raised_by"): "therapy", ("Exception_", "therapy"): "therapy", ("Drug", "therapy"): "therapy",
-    ("Therapy", "agents"): "drug", ("Arm", "drugs"): "drug", ("ClaimConflict", "trials"): "trial",
-    ("Trial", "tumor"): "tumor", ("Arm", "tumor"): "tumor", ("Biomarker", "genes"): "gene",
-    ("Biomarker", "genes_down"): "gene", ("Mediator", "genes"): "gene", ("Cell", "markers"): "gene",
-    ("Mediator", "made_by"): "cell", ("Mediator", "acts_on"): "cell", ("Mechanism", "cycle_steps"): "step",
+    ("Effect", "parameter"): "parameter",
+    ("Act", "parameter"): "parameter",
+    ("Override", "parameter"): "parameter",
+    ("Drive", "target"): "mechanism",
+    ("Prevalence", "mechanism"): "mechanism",
+    ("Therapy", "reverses"): "mechanism",
+    ("Mechanism", "reversed_by"): "therapy",
+    ("Mechanism", "raised_by"): "therapy",
+    ("Exception_", "therapy"): "therapy",
+    ("Drug", "therapy"): "therapy",
+    ("Therapy", "agents"): "drug",
+    ("Arm", "drugs"): "drug",
+    ("ClaimConflict", "trials"): "trial",
+    ("Trial", "tumor"): "tumor",
+    ("Arm", "tumor"): "tumor",
+    ("Biomarker", "genes"): "gene",
+    ("Biomarker", "genes_down"): "gene",
+    ("Mediator", "genes"): "gene",
+    ("Cell", "markers"): "gene",
+    ("Mediator", "made_by"): "cell",
+    ("Mediator", "acts_on"): "cell",
+    ("Mechanism", "cycle_steps"): "step",
     ("Therapy", "cycle_steps"): "step",
-}  # fmt: skip
+}
 # A term of the document means one thing, so fields of one name and different meaning get different terms.
 TERMS: dict[tuple[str, str], str] = {
-    ("Drive", "target"): "drives_target", ("Therapy", "target"): "acts_on_target",
-    ("StandardOfCare", "line"): "line_number", ("Parameter", "process"): "rate_law", ("Therapy", "toxicity"): "toxicity_text",
-    ("Drug", "therapy"): "acts_through", ("Trial", "endpoint"): "criteria", ("Tumor", "endpoint"): "criteria",
-    ("Cell", "ontology"): "ontology_term", ("Mediator", "identifier"): "ontology_term", ("CycleStep", "step"): "number",
-}  # fmt: skip
+    ("Drive", "target"): "drives_target",
+    ("Therapy", "target"): "acts_on_target",
+    ("Therapy", "toxicity"): "toxicity_text",
+    ("StandardOfCare", "line"): "line_number",
+    ("Parameter", "process"): "rate_law",
+    ("Drug", "therapy"): "acts_through",
+    ("Trial", "endpoint"): "criteria",
+    ("Tumor", "endpoint"): "criteria",
+    ("Cell", "ontology"): "ontology_term",
+    ("Mediator", "identifier"): "ontology_term",
+    ("CycleStep", "step"): "number",
+}
 
 Node = dict[str, Any]
 

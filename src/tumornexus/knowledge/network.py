@@ -279,11 +279,13 @@ def complementary(graph: nx.MultiDiGraph, therapies: Iterable[str]) -> Complemen
     return _complement(graph, given)
 
 
-def complementary_pairs(graph: nx.MultiDiGraph, *, partner_of: str | None = None, at_most: int = 12) -> list[Complement]:
+def complementary_pairs(
+    graph: nx.MultiDiGraph, *, partner_of: str | None = None, at_most: int = 12
+) -> list[Complement]:
     """List pairs of therapies by what the second adds: steps and hubs beyond the wider of the two, least shared first.
 
-    It is an ordering of claims, not of benefit: no pair was simulated for it, and trials may have refuted one. Strategies
-    and therapies that reverse no mechanism of the catalogue are left out.
+    It is an ordering of claims, not of benefit: no pair was simulated for it, and trials may have refuted one.
+    Strategies and therapies that reverse no mechanism of the catalogue are left out.
 
     Args:
         graph: from `claimed_network`.
@@ -295,13 +297,10 @@ def complementary_pairs(graph: nx.MultiDiGraph, *, partner_of: str | None = None
     """
     if partner_of is not None:
         complementary(graph, [partner_of])
-    classes = sorted(
-        n for n, data in graph.nodes(data=True)
-        if data["kind"] == "therapy" and (n == partner_of or (
-            data["therapy_kind"] == "class" and any(e["relation"] == "reverses" for _, _, e in graph.out_edges(n, data=True))
-        ))
-    )  # fmt: skip
-    pairs = [_complement(graph, p) for p in combinations(classes, 2) if partner_of is None or partner_of in p]
+    reversing = {a for a, _, e in graph.edges(data=True) if e["relation"] == "reverses"}
+    classes = {n for n, kind in graph.nodes(data="therapy_kind") if kind == "class"} & reversing
+    candidates = sorted(classes | ({partner_of} if partner_of else set()))
+    pairs = [_complement(graph, p) for p in combinations(candidates, 2) if partner_of is None or partner_of in p]
     pairs.sort(key=lambda c: (-c.added, len(c.shared) + len(c.twice), len(c.missing), tuple(c.steps)))
     return pairs[:at_most]
 

@@ -382,7 +382,9 @@ class Term(Record):
     something wider (``broad``) or something narrower (``narrow``).
     """
 
-    id: str = Field(pattern=r"^(ATC:[A-Z]\d\d[A-Z]{1,2}(\d\d)?|CHEBI:\d+|MONDO:\d{7}|CL:\d{7}|HGNC:\d+|ONCOTREE:[A-Z0-9_]+)$")
+    id: str = Field(
+        pattern=r"^(ATC:[A-Z]\d\d[A-Z]{1,2}(\d\d)?|CHEBI:\d+|MONDO:\d{7}|CL:\d{7}|HGNC:\d+|ONCOTREE:[A-Z0-9_]+)$"
+    )
     name: str
     match: Literal["exact", "close", "broad", "narrow"] = "exact"
 

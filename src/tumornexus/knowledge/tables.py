@@ -143,8 +143,5 @@ def records_of(rows_of: Mapping[str, list[Row]]) -> dict[str, dict[Any, Record]]
 
 def _typed(cls: type[Record], raw: dict[str, Any]) -> dict[str, Any]:
     """Turn list items back into whole numbers where the record holds such; pydantic reads the single values."""
-    return {
-        field: [int(v) for v in value] if isinstance(value, list) and int in set(parts(cls.model_fields[field].annotation))
-        else value
-        for field, value in raw.items()
-    }  # fmt: skip
+    whole = {field for field in raw if int in set(parts(cls.model_fields[field].annotation))}
+    return {f: [int(v) for v in value] if f in whole and isinstance(value, list) else value for f, value in raw.items()}

@@ -38,7 +38,7 @@ def _address(reference: dict[str, str]) -> str:
 
 
 def page_data(knowledge: Knowledge, graph: nx.MultiDiGraph) -> dict[str, Any]:
-    """Return what the page's script reads: mechanisms, edges with sources, therapies, loops, combinations, references."""
+    """Return what the page's script reads: mechanisms, edges, therapies, loops, combinations, references."""
     cited: set[str] = set()
     mechanisms = {}
     for m in knowledge.mechanisms.values():
@@ -73,7 +73,9 @@ def page_data(knowledge: Knowledge, graph: nx.MultiDiGraph) -> dict[str, Any]:
     references = {
         key: [knowledge.citation(key), _address(dict(knowledge.references.get(key, {})))] for key in sorted(cited)
     }
-    loops = [{"nodes": list(loop.nodes), "signs": list(loop.signs), "sign": loop.sign} for loop in feedback_loops(graph)]
+    loops = [
+        {"nodes": list(loop.nodes), "signs": list(loop.signs), "sign": loop.sign} for loop in feedback_loops(graph)
+    ]
     return {"mechanisms": mechanisms, "edges": edges, "therapies": therapies, "partners": partners, "loops": loops,
             "references": references, "verbs": _VERB}  # fmt: skip
 

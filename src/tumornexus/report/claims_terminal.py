@@ -38,7 +38,7 @@ def node_of(knowledge: Knowledge, name: str) -> str:
     raise InputError("no such mechanism or therapy", field="network", value=name, valid=near_misses(name, known))
 
 
-def _sources(graph, path: Path_) -> str:  # noqa: ANN001  a networkx graph
+def _sources(graph, path: Path_) -> str:
     steps = zip(path.nodes, path.nodes[1:], strict=False)
     return ", ".join(sorted({s for a, b in steps for e in graph[a][b].values() for s in e["source"]}))
 
@@ -72,12 +72,14 @@ def reversals(knowledge: Knowledge, mechanism: str) -> Table:
     rows = []
     for r in what_reverses(claimed_network(knowledge), m.id):
         how = "directly" if r.direct else f"through {r.chain.nodes[1]}"
-        rows.append((knowledge.therapies[r.therapy].name, r.therapy, how, exceptions.get(r.therapy, "") if r.direct else ""))
+        rows.append(
+            (knowledge.therapies[r.therapy].name, r.therapy, how, exceptions.get(r.therapy, "") if r.direct else "")
+        )
     return Table(f"What reverses {m.name}", ("therapy", "id", "how", "why the response may not follow"), tuple(rows))
 
 
 def complements(knowledge: Knowledge, therapies: Sequence[str]) -> Table:
-    """Tell which therapies complement each other: all pairs, the partners of one, or how a given set divides the work."""
+    """Tell which therapies complement each other: pairs, the partners of one, or how a given set shares the work."""
     graph = claimed_network(knowledge)
     ids = [knowledge.therapy(t).id for t in therapies]
     found = [complementary(graph, ids)] if len(ids) > 1 else complementary_pairs(graph, partner_of=(ids or [None])[0])
