@@ -1,12 +1,20 @@
 """Derive the network from the simulator, who moves whom when perturbed, and compare it with the claims of the records.
 
-    python verification/network.py [--out FOLDER] [--tumor melanoma] [--draws 32] [--seed 1]
+    python verification/network.py [--out FOLDER] [--tumor melanoma] [--draws 64] [--seed 1]
 
-Each cause is raised to full activity (a clone to half of the cells) in virtual tumors without other mechanisms; each
-state that has a switch in `SWITCHES` is raised by a parameter of its own. Tumors with and without it share all other
-parameters, grow untreated to the same burden and are followed for eight weeks without treatment. An edge is the change
-of ln of the target's observable (its record's `[process]`), mean over weeks 1 to 8, signed so that positive means more
-of the target mechanism: median over draws, its 95 % bootstrap interval, and the 5th to 95th percentile between draws.
+Virtual tumors carry the other mechanisms as often as their tumor type does and grow untreated to its usual burden.
+There one cause is switched on at full activity, or absent, and the same tumor is followed for twelve weeks without
+treatment; a state is raised by a parameter of its own (`SWITCHES`). A clonal loss (half of the cells) cannot be
+switched on in a grown tumor: it is there from the start, or not. An edge is the difference in ln of the target's
+observable (its record's `[process]`), mean over weeks 5 to 12, signed so that positive means more of the target
+mechanism: median over draws, its 95 % bootstrap interval, and the 5th to 95th percentile between draws. Beside it
+stands the same for tumors that grew up with the mechanism or without it to the same burden (`grown`), where immunity
+has had years to select.
+
+Where several records share one observable, an edge that nobody claimed is judged at one of them, a state or outcome
+if there is one: less infiltration is no loss of STK11.
+
+Why not tumors free of all other mechanisms: most of those never reach the burden, and the rest have lost B2M by then.
 
 Writes ``network.tsv`` (one row a pair, with verdict and reason), ``network.json`` (settings, digest, counts) and
 ``network.png``. `docs/reference/compared_network.md` is made from the copies in verification/results.
@@ -17,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +35,11 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from tumornexus.activities import named_generator
+from tumornexus.activities import Activity, named_generator
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.knowledge.network import claimed_network, paths_between
 from tumornexus.knowledge.regimen import Regimen
+from tumornexus.profile.fusion import CLONAL_PRIOR, LEVEL_PRIOR
 from tumornexus.report.figures.claims import short_name
 from tumornexus.systemic import prepare
 from tumornexus.systemic.solver import grow, treat
@@ -37,12 +47,13 @@ from tumornexus.systemic.twin import apply_effects, bounded_mask, draw_bare, par
 
 mpl.use("Agg")
 
-BURDEN_ML = 20.0
-DAYS = 56
+DAYS = 84
+FROM_WEEK = 5
 SEEN = 0.05  # least change of ln observable that counts, 5 %: as in the tests of direction
 STRONG = 0.25  # least change, about 28 %, at which an edge that nobody claimed is listed
 LONGEST = 3  # steps of a chain of claims that may explain an edge
 FLOOR = 1e-9
+FEWEST = 4  # draws that an edge needs
 
 # A state carries no effects; the parameter that makes it, and the factor that raises it within its plausible range.
 SWITCHES: dict[str, tuple[str, float]] = {
@@ -60,12 +71,54 @@ SWITCHES: dict[str, tuple[str, float]] = {
     "tolerogenic_dc": ("dc_suppression", 3.0),
 }
 
-# Why the model disagrees with a claim, where it is known; (source, target) or (source, "*").
-REASONS: dict[tuple[str, str], str] = {}
+# Why the model disagrees with a claim, as far as its laws and the levels in these tumors tell; "*" stands for any.
+REASONS: dict[tuple[str, str], str] = {
+    ("dense_matrix", "*"): "Matrix turns over in months: twelve weeks of doubled deposition move it little.",
+    ("gut_dysbiosis", "immune_desert"): "Dendritic cells in the node fall by a third, but priming is not what limits "
+    "entry into these grown tumors.",
+    ("ido", "treg"): "Kynurenine raises the recruitment of Treg by 30 % at most, and not all of that is open.",
+    (
+        "il10",
+        "*",
+    ): "IL-10 stands at a twentieth of its half-effect in these tumors: three times as much is still little.",
+    ("treg", "tolerogenic_dc"): "Treg act on dendritic cells only through IL-10, far below its half-effect here.",
+    ("interstitial_pressure", "hypoxia"): "Pressure holds off drugs in the model, not blood; solid stress does that.",
+    ("mapk_activation", "immune_desert"): "MAPK output acts through VEGF, IL-6, MDSC and PD-L1; none of them holds up "
+    "the entry of T cells within twelve weeks.",
+    ("mapk_activation", "tam_m2"): "No law leads from MAPK output to macrophages but through IL-10, which is low here.",
+    ("mapk_activation", "treg"): "No law leads from MAPK output to Treg but through a few more MDSC.",
+    ("mdsc", "abnormal_vasculature"): "MDSC secrete VEGF in the model, but take the place of cancer cells, which "
+    "secrete more.",
+    ("mdsc", "treg"): "MDSC raise the recruitment of Treg by 30 % at most, against crowding by the MDSC themselves.",
+    ("tam_m2", "abnormal_vasculature"): "Macrophages hold a few percent of the sites: cancer cells make most VEGF.",
+    ("tam_m2", "tgf_beta"): "Macrophages hold a few percent of the sites: others make most TGF-beta.",
+    ("tgf_beta", "treg"): "TGF-beta turns helper cells into Treg, and simulated tumors hold few helper cells.",
+    ("tolerogenic_dc", "treg"): "No law leads from dendritic cells to Treg.",
+    (
+        "tolerogenic_dc",
+        "immune_desert",
+    ): "Priming is not what limits entry into these grown tumors within twelve weeks.",
+    ("*", "t_cell_exhaustion"): "In the model it weakens T cells without making them terminally exhausted: the "
+    "terminal share follows persisting antigen, TGF-beta and hypoxia.",
+    ("*", "pdl1_upregulation"): "The observable is the brake of all checkpoints together, near 0.9 in these tumors "
+    "already; PD-L1 is a part of it.",
+}
 
+
+def reason_for(source: str, target: str) -> str:
+    """Return the likely reason of a disagreement, or an empty text where none is known."""
+    return next((REASONS[p] for p in ((source, target), (source, "*"), ("*", target)) if p in REASONS), "")
+
+
+COLUMNS = [
+    "source", "target", "observable", "claim", "verdict", "change", "ci_low", "ci_high", "low", "high", "draws",
+    "grown_change", "grown_ci_low", "grown_ci_high", "grown_draws", "reason",
+]  # fmt: skip
 VERDICTS = {
     "agrees": "claimed, and the simulator moves it the same way",
     "opposite": "claimed, and the simulator moves it the other way",
+    "in the long run": "claimed, and seen the same way only in tumors that grew up with it",
+    "varies": "claimed, and the simulator moves it up in some tumors and down in others",
     "not seen": "claimed, and the simulator moves it by less than 5 %",
     "no switch": "claimed of a state or outcome that no parameter raises by itself",
     "same quantity": "claimed between records that one observable describes",
@@ -73,91 +126,178 @@ VERDICTS = {
     "not claimed": "the simulator moves it by 28 % or more, and no chain of claims says so",
     "chain": "the simulator moves it by 28 % or more, and a chain of claims says so",
     "weak": "not claimed, and the simulator moves it by less than 28 %",
-    "shared": "not claimed, and one observable describes both records",
+    "shared": "not claimed, and judged at another record with the same observable",
 }
 
 
-def settings(
+@dataclass(frozen=True)
+class Trial:
+    """One mechanism absent and raised in the same draws: parameters (draw, parameter) and whether it is a clone."""
+
+    absent: np.ndarray
+    raised: np.ndarray
+    clonal: bool
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What became of a trial: mean ln of observables (draw,) without and with the mechanism, and which draws count."""
+
+    absent: Mapping[str, np.ndarray]
+    raised: Mapping[str, np.ndarray]
+    ok: np.ndarray
+
+
+def trials(
     knowledge: Knowledge, tumor: str, n: int, seed: int, only: Collection[str] | None = None
-) -> dict[str, Any]:
-    """Return parameters (draw, parameter) of each arm: "" without mechanisms, and each cause and switch raised.
+) -> tuple[np.ndarray, dict[str, Trial]]:
+    """Return the parameters of the tumors as they are, and each cause and each state with a switch absent and raised.
 
     Args:
         knowledge: the catalogue.
-        tumor: tumor type.
+        tumor: tumor type, which sets how often the other mechanisms are present.
         n: draws.
         seed: of the draws.
         only: mechanisms to raise; None for all.
     """
     names, bounded = parameter_names(knowledge), bounded_mask(knowledge)
-    bare = draw_bare(knowledge, knowledge.tumors[tumor], n, seed, f"network {tumor}", braf_v600=False)
-    arms = {"": bare}
+    sample = f"network {tumor}"
+    bare = draw_bare(knowledge, knowledge.tumors[tumor], n, seed, sample, braf_v600=False)
+    causes = {m.id: m for m in knowledge.mechanisms.values() if m.effect}
+    sizes = {i: tuple((e, np.full(n, e.value)) for e in m.effect) for i, m in causes.items()}
+    usual = {}
+    for entry in knowledge.tumors[tumor].prevalence:
+        if entry.mechanism in causes:
+            prior = CLONAL_PRIOR if is_clonal(knowledge, entry.mechanism) else LEVEL_PRIOR
+            stream = named_generator(seed, "activities", sample, entry.mechanism)
+            usual[entry.mechanism] = Activity(entry.value, *prior, "sampled").draws(n, stream)
+
+    def under(activities: Mapping[str, np.ndarray]) -> np.ndarray:
+        return apply_effects(bare, activities, sizes, names, bounded)
+
+    background = under(usual)
+    found = {}
     for m in knowledge.mechanisms.values():
         if only is not None and m.id not in only:
             continue
-        if m.effect:
-            level = 0.5 if m.extent == "clonal_fraction" else 1.0
-            sizes = {m.id: tuple((e, np.full(n, e.value)) for e in m.effect)}
-            arms[m.id] = apply_effects(bare, {m.id: np.full(n, level)}, sizes, names, bounded)
+        if m.id in causes:
+            clonal = is_clonal(knowledge, m.id)
+            level = np.full(n, 0.5 if clonal else 1.0)
+            found[m.id] = Trial(under({**usual, m.id: np.zeros(n)}), under({**usual, m.id: level}), clonal)
         elif m.id in SWITCHES:
             parameter, factor = SWITCHES[m.id]
             j = names.index(parameter)
-            arms[m.id] = bare.copy()
-            arms[m.id][:, j] = np.clip(bare[:, j] * factor, None, 0.98 if bounded[j] else None)
-    return arms
+            raised = background.copy()
+            raised[:, j] = np.clip(raised[:, j] * factor, None, 0.98 if bounded[j] else None)
+            found[m.id] = Trial(background, raised, clonal=False)
+    return background, found
 
 
-def levels(knowledge: Knowledge, arms: Mapping[str, np.ndarray]) -> tuple[dict[str, dict[str, np.ndarray]], np.ndarray]:
-    """Simulate all arms in one ensemble; return arm to observable to mean ln (draw,), and who reached the burden (arm,
-    draw)."""
-    names = parameter_names(knowledge)
-    n = len(arms[""])
-    values = np.concatenate(list(arms.values()))
-    grown = grow(values, names, np.full(len(values), BURDEN_ML))
+def is_clonal(knowledge: Knowledge, mechanism: str) -> bool:
+    """Tell whether a mechanism is a clone, which is seeded when the tumor starts."""
+    return knowledge.mechanisms[mechanism].extent == "clonal_fraction"
+
+
+def simulate(
+    knowledge: Knowledge, tumor: str, background: np.ndarray, some: Mapping[str, Trial]
+) -> tuple[dict[str, Shift], dict[str, Shift]]:
+    """Return what becomes of each trial switched on in the grown tumor, and in tumors that grew up with it."""
+    names, n, m = parameter_names(knowledge), len(background), 2 * len(some)
+    pairs = np.concatenate([x for trial in some.values() for x in (trial.absent, trial.raised)])
+    values = np.concatenate([background, pairs])
+    grown = grow(values, names, np.full(len(values), knowledge.tumors[tumor].burden_ml))
+    own = n + np.arange(m * n)
+    clonal = np.repeat([trial.clonal for trial in some.values()], 2 * n)
+    start = np.concatenate([np.where(clonal, own, np.tile(np.arange(n), m)), own])
+    state = jax.tree.map(lambda x: np.asarray(x)[start], grown.state)
     untreated = prepare(Regimen("none", (), ()), knowledge).until(DAYS)
     keep = sorted({m.process.observable for m in knowledge.mechanisms.values()})
-    seen = treat(values, names, grown.state, [untreated], np.zeros(len(values), int), keep=keep)
-    ok = ((grown.status == 0) & (seen["status"].values == 0)).reshape(len(arms), n)
-    found: dict[str, dict[str, np.ndarray]] = {arm: {} for arm in arms}
+    seen = treat(np.tile(pairs, (2, 1)), names, state, [untreated], np.zeros(2 * m * n, int), keep=keep)
+    ok = ((grown.status == 0)[start] & (seen["status"].values == 0)).reshape(2, len(some), 2, n).all(axis=2)
+    ln = {}
     for name in keep:
-        ln = np.log(np.maximum(seen[name].values[:, 1:].astype(float), FLOOR)).mean(axis=1).reshape(len(arms), n)
-        for i, arm in enumerate(arms):
-            found[arm][name] = ln[i]
-    return found, ok
+        late = seen[name].values[:, FROM_WEEK:].astype(float)
+        ln[name] = np.log(np.maximum(late, FLOOR)).mean(axis=1).reshape(2, len(some), 2, n)
+    both = [
+        {
+            i: Shift({o: x[way, k, 0] for o, x in ln.items()}, {o: x[way, k, 1] for o, x in ln.items()}, ok[way, k])
+            for k, i in enumerate(some)
+        }
+        for way in range(2)
+    ]
+    return both[0], both[1]
 
 
-def edges(
-    knowledge: Knowledge, found: Mapping[str, Mapping[str, np.ndarray]], ok: np.ndarray, seed: int
-) -> pd.DataFrame:
+def edges(knowledge: Knowledge, found: Mapping[str, Shift], seed: int) -> pd.DataFrame:
     """Return one row a (source, target): change with its interval, spread between draws, number of draws."""
-    stream = named_generator(seed, "bootstrap", "network")
-    n = ok.shape[1]
-    picks = stream.integers(0, n, size=(500, n))
     rows = []
-    for i, source in enumerate(found):
-        if not source:
+    for source, shift in found.items():
+        if shift.ok.sum() < FEWEST:
             continue
-        both = ok[0] & ok[i]
+        n = len(shift.ok)
+        picks = named_generator(seed, "bootstrap", source).integers(0, shift.ok.sum(), size=(500, n))
         for target in knowledge.mechanisms.values():
             name = target.process.observable
             sign = 1.0 if target.process.direction == "+" else -1.0
-            change = np.where(both, sign * (found[source][name] - found[""][name]), np.nan)
-            if both.sum() < 3:
-                continue
-            with np.errstate(all="ignore"):
-                resampled = np.nanmedian(change[picks], axis=1)
+            change = sign * (shift.raised[name] - shift.absent[name])[shift.ok]
+            resampled = np.median(change[picks], axis=1)
             rows.append({
-                "source": source, "target": target.id, "observable": name,
-                "change": np.nanmedian(change), "ci_low": np.nanpercentile(resampled, 2.5),
-                "ci_high": np.nanpercentile(resampled, 97.5), "low": np.nanpercentile(change, 5),
-                "high": np.nanpercentile(change, 95), "draws": int(both.sum()),
+                "source": source, "target": target.id, "change": np.median(change),
+                "ci_low": np.percentile(resampled, 2.5), "ci_high": np.percentile(resampled, 97.5),
+                "low": np.percentile(change, 5), "high": np.percentile(change, 95), "draws": int(shift.ok.sum()),
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def measure(knowledge: Knowledge, tumor: str, n: int, seed: int, only: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the edges of all trials, with the change in tumors that grew up with the mechanism beside each."""
+    switched, grown = simulate(knowledge, tumor, *trials(knowledge, tumor, n, seed, only))
+    columns = {c: f"grown_{c}" for c in ("change", "ci_low", "ci_high", "draws")}
+    beside = edges(knowledge, grown, seed).rename(columns=columns)[["source", "target", *columns.values()]]
+    return edges(knowledge, switched, seed).merge(beside, on=["source", "target"], how="left")
 
 
 def _chain(graph: nx.MultiDiGraph, source: str, target: str, sign: str) -> str:
     """Return the shortest chain of claims of the given sign, or an empty text."""
     return next((str(p) for p in paths_between(graph, source, target, longest=LONGEST) if p.sign == sign), "")
+
+
+def judge(change: float, low: float, high: float) -> tuple[str, bool]:
+    """Return the sign of a change and whether it counts: large enough, and of one sign over its interval."""
+    return "+" if change > 0 else "-", abs(change) >= SEEN and low * high > 0.0
+
+
+def _of_claim(claim: str, row: Mapping[str, Any]) -> str:
+    """Return the verdict on a claimed edge that was measured."""
+    if claim == "±":
+        return "disputed"
+    sign, seen = judge(row["change"], row["ci_low"], row["ci_high"])
+    if seen:
+        return "agrees" if sign == claim else "opposite"
+    later, seen_later = judge(*(row.get(f"grown_{c}", 0.0) for c in ("change", "ci_low", "ci_high")))
+    if seen_later and later == claim:
+        return "in the long run"
+    return "varies" if abs(row["change"]) >= SEEN else "not seen"
+
+
+def _representative(knowledge: Knowledge, observable: str) -> str:
+    """Return the record at which an observable that several share is judged: an outcome, a state, else a cause."""
+    order = ("outcome", "state", "cause")
+    own = [m for m in knowledge.mechanisms.values() if m.process.observable == observable]
+    return min(own, key=lambda m: (order.index(m.kind), m.id)).id
+
+
+def _chain_to_observable(
+    knowledge: Knowledge, driving: nx.MultiDiGraph, source: str, target: str, sign: str
+) -> str:  # fmt: skip
+    """Return a chain of claims that moves the target's observable the way it was seen to move, or an empty text."""
+    own = knowledge.mechanisms[target].process
+    for m in knowledge.mechanisms.values():
+        if m.process.observable == own.observable and m.id != source:
+            turned = sign if m.process.direction == own.direction else {"+": "-", "-": "+"}[sign]
+            if chain := _chain(driving, source, m.id, turned):
+                return chain
+    return ""
 
 
 def compare(knowledge: Knowledge, measured: pd.DataFrame) -> pd.DataFrame:
@@ -172,36 +312,31 @@ def compare(knowledge: Knowledge, measured: pd.DataFrame) -> pd.DataFrame:
     by_pair = {(r["source"], r["target"]): r for r in measured.to_dict("records")}
     observable = {m.id: m.process.observable for m in knowledge.mechanisms.values()}
     rows = []
-    for pair in dict.fromkeys((*by_pair, *claims)):
-        source, target = pair
+    for source, target in dict.fromkeys((*by_pair, *claims)):
         if source == target:
             continue
-        row, claim = by_pair.get(pair, {"source": source, "target": target}), claims.get(pair, "")
-        chain = ""
-        if pair not in by_pair:
+        claim, row, chain = claims.get((source, target), ""), by_pair.get((source, target), {}), ""
+        if not row:
             verdict = "no switch"
         elif observable[source] == observable[target]:
             verdict = "same quantity" if claim else "shared"
+        elif claim:
+            verdict = _of_claim(claim, row)
         else:
-            change = row["change"]
-            seen = abs(change) >= SEEN and row["ci_low"] * row["ci_high"] > 0.0
-            sign = "+" if change > 0 else "-"
-            if claim == "±":
-                verdict = "disputed"
-            elif claim:
-                verdict = ("agrees" if sign == claim else "opposite") if seen else "not seen"
-            elif seen and abs(change) >= STRONG:
-                chain = _chain(driving, source, target, sign)
-                verdict = "chain" if chain else "not claimed"
-            else:
+            sign, seen = judge(row["change"], row["ci_low"], row["ci_high"])
+            if not seen or abs(row["change"]) < STRONG:
                 verdict = "weak"
-        reason = chain or (REASONS.get(pair) or REASONS.get((source, "*")) or "" if verdict in (
-            "opposite", "not seen", "not claimed") else "")  # fmt: skip
-        rows.append({**row, "observable": observable[target], "claim": claim, "verdict": verdict, "reason": reason})
-    return pd.DataFrame(rows)[
-        ["source", "target", "observable", "claim", "verdict", "change", "ci_low", "ci_high", "low", "high", "draws",
-         "reason"]
-    ]  # fmt: skip
+            elif target != _representative(knowledge, observable[target]):
+                verdict = "shared"
+            else:
+                chain = _chain_to_observable(knowledge, driving, source, target, sign)
+                verdict = "chain" if chain else "not claimed"
+        asked = verdict in ("opposite", "varies", "not seen", "in the long run")
+        rows.append({
+            "source": source, "target": target, **row, "observable": observable[target], "claim": claim,
+            "verdict": verdict, "reason": reason_for(source, target) if asked else chain,
+        })  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
 def draw(knowledge: Knowledge, table: pd.DataFrame, path: Path) -> None:
@@ -221,9 +356,16 @@ def draw(knowledge: Knowledge, table: pd.DataFrame, path: Path) -> None:
     for r in table[table["claim"] != ""].itertuples():
         if r.source in sources:
             y, x = sources.index(r.source), order.index(r.target)
-            wrong = r.verdict in ("opposite", "not seen")
+            wrong = r.verdict in ("opposite", "varies", "not seen")
             axes.text(
-                x, y + 0.02, {"-": "−"}.get(r.claim, r.claim), ha="center", va="center", fontsize=9, fontweight="bold"
+                x,
+                y + 0.02,
+                {"-": "−"}.get(r.claim, r.claim),
+                ha="center",
+                va="center",
+                fontsize=9,
+                fontweight="bold",
+                color="white" if abs(grid[y, x]) > 1.0 else "black",
             )
             if wrong:
                 axes.add_patch(mpl.patches.Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec="black", lw=1.4))
@@ -257,9 +399,9 @@ def summary(knowledge: Knowledge, table: pd.DataFrame, **call: Any) -> dict[str,
     counts = table["verdict"].value_counts()
     return {
         **call,
-        "burden_ml": BURDEN_ML,
         "days": DAYS,
         "knowledge_digest": knowledge.digest,
+        "meaning": VERDICTS,
         "verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
     }
 
@@ -268,22 +410,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--tumor", default="melanoma")
-    parser.add_argument("--draws", type=int, default=32)
+    parser.add_argument("--draws", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     knowledge = load_knowledge()
-    found, ok = levels(knowledge, settings(knowledge, given.tumor, given.draws, given.seed))
-    table = compare(knowledge, edges(knowledge, found, ok, given.seed))
+    table = compare(knowledge, measure(knowledge, given.tumor, given.draws, given.seed))
     table.to_csv(given.out / "network.tsv", sep="\t", index=False, float_format="%.4g", lineterminator="\n")
     record = summary(knowledge, table, tumor=given.tumor, draws=given.draws, seed=given.seed)
     (given.out / "network.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     draw(knowledge, table, given.out / "network.png")
     for verdict, n in record["verdicts"].items():
         print(f"{n:5d}  {verdict}: {VERDICTS[verdict]}")
-    for row in table[table["verdict"].isin(["opposite", "not seen"])].itertuples():
-        print(f"{row.verdict}: {row.source} {row.claim} {row.target} ({row.change:+.3f}) {row.reason}")
+    for row in table[table["verdict"].isin(["opposite", "varies", "not seen", "in the long run"])].itertuples():
+        print(
+            f"{row.verdict}: {row.source} {row.claim} {row.target} ({row.change:+.3f} [{row.ci_low:+.3f}, "
+            f"{row.ci_high:+.3f}]; grown with it {row.grown_change:+.3f}) {row.reason}"
+        )
 
 
 if __name__ == "__main__":
