@@ -78,7 +78,7 @@ def wrong(knowledge: Knowledge, terms: dict[str, str]) -> tuple[list[str], int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     readers = {
         "atc": terms_of_atc, "chebi": terms_of_ontology, "mondo": terms_of_ontology, "cl": terms_of_ontology,
         "oncotree": terms_of_oncotree, "hgnc": terms_of_hgnc,

@@ -407,7 +407,7 @@ def summary(knowledge: Knowledge, table: pd.DataFrame, **call: Any) -> dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--tumor", default="melanoma")
     parser.add_argument("--draws", type=int, default=64)

@@ -60,6 +60,7 @@ def test_jsonld_and_ntriples_hold_the_same_statements(document: dict, k: Knowled
     assert triples(document) == triples(jsonld(k, "1.2.3"))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # rdflib's JSON-LD reader uses what rdflib deprecates
 def test_statements_agree_with_an_independent_reader(document: dict) -> None:
     """rdflib reads both spellings as one graph; the parts of the checks below hold without it."""
     rdflib = pytest.importorskip("rdflib")
@@ -183,3 +184,10 @@ def test_references_are_complete(k: Knowledge, read: dict) -> None:
     assert {r["key"]: r["title"] for r in read["references"]} == {
         key: fields.get("title", "") for key, fields in k.references.items()
     }
+
+
+def test_explanations_name_the_terms(k: Knowledge) -> None:
+    from tumornexus.knowledge.explain import explain
+
+    assert "ATC:L01FF01" in " ".join(explain(k, "nivolumab").paragraphs)
+    assert "MONDO:0024331 (broad)" in " ".join(explain(k, "crc_mss").paragraphs)
