@@ -222,13 +222,16 @@ def compared_network() -> list[str]:
     def rows(*verdicts: str) -> list[list[str]]:
         found = [r for r in pairs if r["verdict"] in verdicts]
         found.sort(key=lambda r: (verdicts.index(r["verdict"]), -abs(float(r["change"] or 0.0)), r["source"]))
+        words = {"+": "drives", "-": "holds back", "±": "is claimed to drive and to hold back", "": "moves"}
         return [
-            [code(r["source"]), r["claim"], code(r["target"]), code(r["observable"]), r["verdict"], change(r),
-             change(r, "grown_"), text(r["reason"]) or "not known"]
+            [
+                f"{code(r['source'])} {words[r['claim']]} {code(r['target'])}", r["verdict"], change(r),
+                change(r, "grown_"), text(r["reason"]) or "not known",
+            ]
             for r in found
         ]  # fmt: skip
 
-    head = ["raised", "claim", "moved", "observable", "verdict", "change of ln observable", "grown up with it"]
+    head = ["claim", "verdict", "change of ln observable", "grown up with it"]
     return [
         "# Compared with the claims",
         "",
@@ -253,13 +256,12 @@ def compared_network() -> list[str]:
         *table([*head, "likely reason"], rows("opposite", "varies", "not seen", "in the long run", "disputed")),
         "## Claims that were not tested",
         "",
-        *table(("raised", "claim", "moved", "why"), [
-            [*r[:3], text(record["meaning"][r[4]])] for r in rows("no switch", "same quantity")]),
+        *table(("claim", "why"), [[r[0], text(record["meaning"][r[1]])] for r in rows("no switch", "same quantity")]),
         "## Moved strongly, and claimed by nobody",
         "",
         "Candidates for claims that the catalogue lacks, or for artifacts of the model.",
         "",
-        *table(head, [r[:-1] for r in rows("not claimed")]),
+        *table(["pair", *head[1:]], [r[:-1] for r in rows("not claimed")]),
         "## Claims that the simulator shows",
         "",
         *table(head, [r[:-1] for r in rows("agrees")]),

@@ -78,7 +78,7 @@ def _edge(scene: Scene, points: list[Point], edge: Edge, tip: str) -> None:
     """Draw a curve that ends in an arrow (drives), a bar (holds back) or a ring (sources disagree)."""
     a, b, sign = edge
     color = CRIMSON if sign == "-" else MUTED
-    key = f"e:{a}>{b}"
+    key = f"e:{a}>{b}" if a else None  # the legend's edges are no claims
     scene.poly(points, stroke=color, width=1.3, opacity=0.5, tip=tip, key=key)
     (px, py), (qx, qy) = points[-2], points[-1]
     length = math.hypot(qx - px, qy - py) or 1.0
