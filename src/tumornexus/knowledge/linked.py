@@ -55,6 +55,7 @@ LINKS: dict[tuple[str, str], str] = {
     ("Therapy", "reverses"): "mechanism",
     ("Mechanism", "reversed_by"): "therapy",
     ("Mechanism", "raised_by"): "therapy",
+    ("Therapy", "composed_of"): "therapy",
     ("Exception_", "therapy"): "therapy",
     ("Drug", "therapy"): "therapy",
     ("Therapy", "agents"): "drug",
@@ -62,6 +63,7 @@ LINKS: dict[tuple[str, str], str] = {
     ("ClaimConflict", "trials"): "trial",
     ("Trial", "tumor"): "tumor",
     ("Arm", "tumor"): "tumor",
+    ("Disease", "nearest"): "tumor",
     ("Biomarker", "genes"): "gene",
     ("Biomarker", "genes_down"): "gene",
     ("Mediator", "genes"): "gene",
@@ -242,13 +244,11 @@ def external_terms(knowledge: Knowledge, kind: str, identifier: str) -> list[tup
     """
     entry = knowledge.identifiers.get(f"{kind}/{identifier}")
     found: dict[str, str] = {term.id: term.match for term in entry.terms} if entry else {}
-    if kind == "cell" and (ontology := knowledge.cells[identifier].ontology):
-        found.setdefault(ontology, "close")
-    if kind == "mediator" and (own := knowledge.mediators[identifier].identifier):
-        found.setdefault(own, "close")
-    if kind == "tumor":
-        for code in knowledge.tumors[identifier].oncotree:
-            found.setdefault(f"ONCOTREE:{code}", "close")
+    record = knowledge.table(kind).get(identifier) if kind in KINDS.values() else None
+    own = [getattr(record, "ontology", None), getattr(record, "identifier", None)]
+    for term in (*own, *(f"ONCOTREE:{code}" for code in getattr(record, "oncotree", ()))):
+        if term:
+            found.setdefault(term, "close")
     return sorted(found.items())
 
 

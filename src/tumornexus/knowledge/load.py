@@ -1,10 +1,11 @@
 """Reading the catalogue: TOML, BibTeX and the gene table into one immutable `Knowledge`.
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
-file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
-``trials.toml`` and ``identifiers.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references;
-``genes.tsv`` the symbols, ``hgnc.tsv`` their numbers. A folder of further records has the same layout; whatever it
-lacks is simply not added.
+file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml`` and
+``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
+A folder of further records has the same layout; whatever it lacks is simply not added.
+
+``identifiers.toml`` holds what other vocabularies call the records, ``hgnc.tsv`` the numbers of the gene symbols.
 """
 
 from __future__ import annotations
