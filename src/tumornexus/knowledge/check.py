@@ -443,10 +443,11 @@ def check_meaning(
         for record in getattr(knowledge, plural).values():
             check(record)
     for check in (
-        checker.parameters, checker.cells_and_mediators, checker.identifiers, checker.cycle, checker.sources,
-        checker.names, checker.double_counting, checker.split,
+        checker.parameters, checker.cells_and_mediators, checker.cycle, checker.sources, checker.names,
+        checker.double_counting, checker.split,
     ):  # fmt: skip
         check()
+    checker.identifiers()
     checker.model(read_by_model, observables)
     return sorted(checker.findings, key=lambda f: (_RANK[f.severity], f.file, f.record, f.field, str(f.value)))
 
