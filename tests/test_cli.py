@@ -60,9 +60,9 @@ def test_help_comes_at_once():
 def test_help_names_every_command(command):
     told = command("--help")
     assert told.code == 0
-    for name in ("run", "profile", "design", "export-sbml", "explain", "compare", "check", "data"):
+    for name in ("run", "profile", "design", "export-sbml", "export", "network", "explain", "compare", "check", "data"):
         assert name in told.out
-    for name in ("run", "profile", "design", "explain", "compare", "check"):
+    for name in ("run", "profile", "design", "network", "export", "explain", "compare", "check"):
         assert command(name, "--help").code == 0
 
 
@@ -215,6 +215,8 @@ def test_profile_writes_all_of_its_files(command, folders, tmp_path):
         ("explain", "hypoxia"),
         ("compare", "ici", "car-t"),
         ("check",),
+        ("network", "--loops", "--complementary", "--out", "{out}"),
+        ("export", "{out}"),
         ("profile", "{cohort}", "--out", "{out}"),
         ("--help",),
     ],
@@ -242,3 +244,42 @@ def test_a_regimen_is_exported_as_sbml(command, tmp_path):
     assert wrong.code == 2
     assert wrong.err.startswith("error: ")
     assert not (tmp_path / "none.xml").exists()
+
+
+def test_the_network_answers_and_is_drawn(command, tmp_path):
+    """Words of the answers wrap with the terminal, so single words are looked for."""
+    assert "edges" in command("network").out
+    asked = command("network", "--paths", "hypoxia", "PD-L1", "--through", "lactate", "--reverses", "MDSC")
+    assert asked.code == 0
+    for word in ("promotes", "reinforcing", "cxcr2_inhibitor"):
+        assert word in asked.out
+    both = command("network", "--complementary", "--therapy", "anti-PD-1", "--therapy", "antiangiogenic")
+    assert "helps" in both.out
+    assert command("network", "--out", tmp_path / "net").code == 0
+    assert (tmp_path / "net" / "network.html").is_file()
+
+
+def test_the_catalogue_is_exported(command, tmp_path):
+    done = command("export", tmp_path / "open")
+    assert done.code == 0
+    assert "digest" in done.out
+    assert (tmp_path / "open" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("network", "--reverses", "hypoxi"), "did you mean hypoxia"),
+        (("network", "--paths", "hypoxia", "nothing_like_it"), "no such mechanism or therapy"),
+        (("network", "--therapy", "anti-PD-9"), "unknown therapy"),
+        (("network", "--paths", "hypoxia"), "requires 2 arguments"),
+        (("export", "out", "--base", "my records"), "not an address"),
+    ],
+)
+def test_a_wrong_question_to_the_network_is_one_message(words, says, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command(*words)
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []

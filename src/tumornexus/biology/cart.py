@@ -22,8 +22,8 @@ class CarTRates(NamedTuple):
 def rates(antigen_load: jax.Array, car_t_total: jax.Array, p: Params) -> CarTRates:
     """Return expansion, contraction and recall of CAR-T cells.
 
-    expand = cart_expansion * antigen / (antigen + half) * (1 - cells / cart_ceiling), not below zero; contraction leaves
-    the share `cart_memory_share` as memory, which declines slowly and is recalled by antigen. Tisagenlecleucel:
+    expand = cart_expansion * antigen / (antigen + half) * (1 - cells / cart_ceiling), not below zero; contraction
+    leaves the share `cart_memory_share` as memory, which declines slowly and is recalled by antigen. Tisagenlecleucel:
     3900-fold in 9.3 days = 0.89 per day, contraction 0.16 per day, memory decline 0.0032 per day (Stein 2019).
     `antigen_load` and `car_t_total` in million cells.
     """

@@ -391,6 +391,23 @@ class _Checker:
         for cell in self.k.cells.values():
             self.genes("cells", cell.id, "markers", cell.markers)
 
+    def identifiers(self) -> None:
+        tables = {kind: getattr(self.k, plural) for plural, kind in KINDS.items()}
+        owners: dict[str, set[str]] = defaultdict(set)
+        for entry in self.k.identifiers.values():
+            kind, _, record = entry.id.partition("/")
+            if kind not in tables:
+                self.say("error", "identifiers", entry.id, "id", f"no such kind; {', '.join(tables)}", kind)
+            else:
+                self.known("identifiers", entry.id, "id", [record], tables[kind], kind)
+            for term in entry.terms:
+                if term.match == "exact":
+                    owners[term.id].add(entry.id)
+        for term, ids in owners.items():
+            if len(ids) > 1:
+                self.say("error", "identifiers", sorted(ids)[0], "terms.id",
+                         f"means exactly the same as {' and as '.join(sorted(ids))}", term)  # fmt: skip
+
     def cycle(self) -> None:
         missing = sorted(set(range(1, 8)) - set(self.k.cycle))
         if missing:
@@ -474,6 +491,7 @@ def check_meaning(
         checker.vocabulary, checker.double_counting, checker.split,
     ):  # fmt: skip
         check()
+    checker.identifiers()
     checker.model(read_by_model, observables)
     return sorted(checker.findings, key=lambda f: (_RANK[f.severity], f.file, f.record, f.field, str(f.value)))
 

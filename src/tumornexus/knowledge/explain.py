@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tumornexus.knowledge.linked import external_terms
 from tumornexus.knowledge.load import Knowledge, every_source, fold, names_of
 from tumornexus.knowledge.records import (
     Act,
@@ -424,6 +425,10 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
     }[kind]  # fmt: skip
     paragraphs, warnings, tables = tell(knowledge, record)
     identifier = str(getattr(record, "id", name))
+    if terms := external_terms(knowledge, kind, identifier):
+        paragraphs.append(
+            "In other vocabularies: " + _join(t if m == "exact" else f"{t} ({m})" for t, m in terms) + "."
+        )
     return Explanation(
         kind=kind,
         id=identifier,

@@ -4,6 +4,8 @@ Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drug
 file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml`` and
 ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
 A folder of further records has the same layout; whatever it lacks is simply not added.
+
+``identifiers.toml`` holds what other vocabularies call the records, ``hgnc.tsv`` the numbers of the gene symbols.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from tumornexus.knowledge.records import (
     CycleStep,
     Disease,
     Drug,
+    Identifiers,
     Mechanism,
     Mediator,
     Parameter,
@@ -47,6 +50,7 @@ LISTS: dict[str, tuple[str, type[Record]]] = {
     "tumors": ("tumor", Tumor),
     "diseases": ("disease", Disease),
     "trials": ("trial", Trial),
+    "identifiers": ("identifier", Identifiers),
 }
 KINDS: dict[str, str] = {
     "mechanisms": "mechanism", "therapies": "therapy", "drugs": "drug", "tumors": "tumor", "trials": "trial",
@@ -92,6 +96,7 @@ class Knowledge:
         cycle: step 1-7 of the cancer-immunity cycle to its record.
         references: bibliography key to its fields.
         digest: first 16 hexadecimal digits of the SHA-256 over all file names and contents.
+        identifiers: ``kind/id`` to the terms of other vocabularies for that record.
         origin: ``kind/id`` to the file it was read from.
         genes: approved symbols and aliases, read on first use.
     """
@@ -108,6 +113,7 @@ class Knowledge:
     cycle: Mapping[int, CycleStep]
     references: Mapping[str, Mapping[str, str]]
     digest: str
+    identifiers: Mapping[str, Identifiers] = field(default_factory=dict, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     genes: GeneTable = field(default_factory=GeneTable)
 
@@ -291,6 +297,7 @@ class _Reader:
         self.problems: list[KnowledgeFormError] = []
         self.hash = hashlib.sha256()
         self.genes: Path | None = None
+        self.hgnc: Path | None = None
 
     def add(self, kind: str, cls: type[Record], raw: dict[str, Any], file: str, stem: str | None = None) -> None:
         key_field = "step" if kind == "cycle" else "id"
@@ -354,6 +361,8 @@ class _Reader:
                     self.references[key] = {**reference, **(known or {})}
         elif name == "genes.tsv":
             self.genes = path
+        elif name == "hgnc.tsv":
+            self.hgnc = path
         elif path.suffix == ".toml" and parent in FOLDERS:
             self.add(parent, FOLDERS[parent], _parse_toml(content, shown), shown, path.stem)
         elif path.suffix == ".toml" and not parent and path.stem in LISTS:
@@ -378,7 +387,7 @@ class _Reader:
             references=self.references,
             digest=self.hash.hexdigest()[:16],
             origin=self.origin,
-            genes=GeneTable(self.genes),
+            genes=GeneTable(self.genes, self.hgnc),
         )
 
 
