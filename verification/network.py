@@ -72,7 +72,15 @@ SWITCHES: dict[str, tuple[str, float]] = {
 }
 
 # Why the model disagrees with a claim, as far as its laws and the levels in these tumors tell; "*" stands for any.
+NO_CAR_T = "There are no CAR-T cells in an untreated tumor, and it acts on those."
 REASONS: dict[tuple[str, str], str] = {
+    ("b2m_loss", "nk_evasion"): "The observable is all immune kill: what T cells lose outweighs what NK cells gain.",
+    ("epigenetic_silencing", "ifng_signaling_silencing"): "The response to IFN-gamma is a parameter of the tumor: only "
+    "records that set it move it.",
+    ("car_t_off_tumor", "*"): NO_CAR_T,
+    ("car_t_poor_expansion", "*"): NO_CAR_T,
+    ("car_t_trafficking_failure", "*"): NO_CAR_T,
+    ("low_t_cell_fitness", "car_t_poor_expansion"): NO_CAR_T,
     ("dense_matrix", "*"): "Matrix turns over in months: twelve weeks of doubled deposition move it little.",
     ("gut_dysbiosis", "immune_desert"): "Dendritic cells in the node fall by a third, but priming is not what limits "
     "entry into these grown tumors.",
