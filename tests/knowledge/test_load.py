@@ -109,9 +109,17 @@ def test_extra_folder_adds_records_and_refuses_duplicates(catalogue: Path, tmp_p
     extra = tmp_path / "extra"
     (extra / "mechanisms").mkdir(parents=True)
     record = (catalogue / "mechanisms/ido.toml").read_text()
-    (extra / "mechanisms/my_own.toml").write_text(record.replace('id = "ido"', 'id = "my_own"', 1))
+    own = record.replace('id = "ido"', 'id = "my_own"', 1).replace('name = "IDO1 up-regulation"', 'name = "My own"')
+    own = "".join(line for line in own.splitlines(keepends=True) if not line.startswith("aliases"))
+    own += '[[prevalence]]\ntumor = "any"\nvalue = 0.2\nlow = 0.1\nhigh = 0.4\nsource = ["alpha2020"]\n'
+    (extra / "mechanisms/my_own.toml").write_text(own)
     before, after = load_knowledge(catalogue), load_knowledge(catalogue, extra)
     assert set(after.mechanisms) - set(before.mechanisms) == {"my_own"}
+    assert after.added == ("mechanisms/my_own",)
+    # The other side of what the record says: its therapy reverses it, the tumor type has its prevalence.
+    assert after.therapies["ido_inhibitor"].reverses == (*before.therapies["ido_inhibitor"].reverses, "my_own")
+    assert after.tumors["melanoma"].prevalence[-1].mechanism == "my_own"
+    assert after.tumors["melanoma"].prevalence[-1].value == 0.2
     assert after.digest != before.digest
     (extra / "mechanisms/ido.toml").write_text(record)
     assert "defined twice" in str(form_problems(catalogue, extra)[0])
@@ -163,7 +171,7 @@ def test_bibtex_fields_and_citation() -> None:
      "@article{a, title=}"],
 )  # fmt: skip
 def test_bibtex_errors_name_the_line(text: str) -> None:
-    with pytest.raises(KnowledgeFormError, match=r"x\.bib, field 'line"):
+    with pytest.raises(KnowledgeFormError, match=r"x\.bib, line \d"):
         read_bibtex(text, "x.bib")
 
 
