@@ -182,7 +182,12 @@ class _Checker:
             if n > 1:
                 self.say("error", here, m.id, "prevalence.tumor", "given twice", tumor, "values and units")
         tumors = self.k.tumors.values()
-        if m.kind == "cause" and tumors and not any(p.mechanism == m.id for t in tumors for p in t.prevalence):
+        if (
+            m.kind == "cause"
+            and tumors
+            and not m.prevalence
+            and not any(p.mechanism == m.id for t in tumors for p in t.prevalence)
+        ):
             self.say("error", here, m.id, "prevalence", f"no prevalence for the cause '{m.id}' in any tumor type; add "
                      "[[prevalence]] with tumor = \"any\"", topic="values and units")  # fmt: skip
 

@@ -263,7 +263,8 @@ def _form_error(
 ) -> list[KnowledgeFormError]:
     """Turn pydantic's complaints about one record into errors naming file, line, field, value and what is valid."""
     problems = []
-    items = error.errors(include_url=False)
+    # A misspelt key is also a missing one; the spelling is what has to be mended.
+    items = sorted(error.errors(include_url=False), key=lambda item: item["type"] == "missing")
     deeper = {item["loc"][:-1] for item in items}
     for item in items:
         if item["type"] == "too_short" and item["loc"] in deeper:
@@ -533,10 +534,16 @@ def _load(folder: Path, extra: Path | None) -> Knowledge:
 def _first(problems: list[KnowledgeFormError]) -> KnowledgeFormError:
     """Return the first problem, with a word on how many there are."""
     first = problems[0]
-    more = f" ({len(problems) - 1} further problems; `tumornexus check` lists them all)" if problems[1:] else ""
+    more = _further(len(problems) - 1)
     return KnowledgeFormError(
         first.problem + more, file=first.file, line=first.line, field=first.field, value=first.value, valid=first.valid
     )
+
+
+def _further(number: int) -> str:
+    if not number:
+        return ""
+    return f" ({number} further problem{'s' if number > 1 else ''}; `tumornexus check` lists them all)"
 
 
 def _require_meaning(knowledge: Knowledge) -> None:
@@ -550,7 +557,7 @@ def _require_meaning(knowledge: Knowledge) -> None:
     wrong = [f for f in findings if f.severity == "error" and f.file in knowledge.added_files]
     if wrong:
         first = wrong[0]
-        more = f" ({len(wrong) - 1} further problems; `tumornexus check` lists them all)" if wrong[1:] else ""
+        more = _further(len(wrong) - 1)
         raise KnowledgeMeaningError(
             f"record '{first.record}': {first.message}{more}", file=first.file, line=first.line, field=first.field,
             value=first.value,

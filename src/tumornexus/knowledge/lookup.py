@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from tumornexus.knowledge.load import KINDS, Knowledge, fold, nothing_named
 from tumornexus.knowledge.model_names import observables, rate_laws
@@ -23,15 +24,13 @@ def look_up(knowledge: Knowledge, name: str) -> list[tuple[str, str]]:
     prefix, colon, rest = name.partition(":")
     kinds = {fold(kind): kind for kind in (*KINDS.values(), *FURTHER)}
     if colon and fold(prefix) in kinds:
-        kind = kinds[fold(prefix)]
-        found = [(kind, identifier) for identifier in _of_kind(knowledge, kind, rest.strip())]
+        kind, name = kinds[fold(prefix)], rest.strip()
+        found = [(kind, identifier) for identifier in _of_kind(knowledge, kind, name)]
     else:
         found = [(kind, i) for kind in (*KINDS.values(), *FURTHER) for i in _of_kind(knowledge, kind, name)]
         found.sort(key=lambda pair: pair[0] in FURTHER or fold(pair[1]) != fold(name))
     if not found:
-        raise nothing_named(
-            rest.strip() if colon and fold(prefix) in kinds else name, _names(knowledge, name), kinds.values()
-        )
+        raise nothing_named(name, _names(knowledge, name), kinds.values())
     return found
 
 
@@ -59,7 +58,7 @@ def _of_kind(k: Knowledge, kind: str, name: str) -> list[str]:
     return [symbol] if symbol else []
 
 
-def _identifiers(reference) -> set[str]:
+def _identifiers(reference: Mapping[str, str]) -> set[str]:
     return {reference[f].lower() for f in ("doi", "pmid") if reference.get(f)}
 
 
