@@ -177,9 +177,10 @@ def test_the_twin_carries_it(finished, extended: Knowledge):
     out, found = finished
     assert MECHANISM in found.profile.activities.by_mechanism
     assert MECHANISM in pd.read_csv(out / "activities.tsv", sep="\t").columns
-    assert MECHANISM in json.loads((out / "profile.json").read_text(encoding="utf-8"))["samples"][found.profile.sample][
-        "mechanisms"
-    ]
+    assert (
+        MECHANISM
+        in json.loads((out / "profile.json").read_text(encoding="utf-8"))["samples"][found.profile.sample]["mechanisms"]
+    )
     assert found.manifest["knowledge_digest"] == extended.digest
 
 

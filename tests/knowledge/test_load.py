@@ -62,7 +62,8 @@ def test_unknown_names_list_near_misses(small: Knowledge) -> None:
     [
         ("mechanisms/ido.toml", 'grade = "supported"', 'grade = "certain"',
          ["ido.toml", "grade", "certain", "supported"]),
-        ("mechanisms/ido.toml", 'claim = "IDO1 starves', 'klaim = "IDO1 starves', ["ido.toml", "klaim", "unknown field", "did you mean claim?"]),
+        ("mechanisms/ido.toml", 'claim = "IDO1 starves', 'klaim = "IDO1 starves',
+         ["ido.toml", "klaim", "unknown field", "did you mean claim?"]),
         ("mechanisms/ido.toml", "cycle_steps = [3, 7]", "cycle_steps = [3, 9]", ["cycle_steps[2]", "9"]),
         ("mechanisms/ido.toml", "value = 3.0", 'value = "three"', ["effect[1].value", "three"]),
         ("mechanisms/ido.toml", "high = 5.0", "high = 2.5", ["low <= value <= high"]),

@@ -87,6 +87,10 @@ CASES: dict[str, tuple[str, str, str, str, type[NexusError], list[str]]] = {
                             KnowledgeFormError, ["two different works", "jain2005"]),
     "key twice in one file": (BIB, "@article{alfaro2016,", "@article{yuen2020,", "@article{yuen2020,\n  author = {Alf",
                               KnowledgeFormError, ["key given twice", "yuen2020"]),
+    "malformed DOI": (BIB, "doi = {10.1158/1078-0432.CCR-15-2463}", "doi = {CCR-15-2463}", "@article{alfaro2016,",
+                      KnowledgeMeaningError, ["malformed DOI", "CCR-15-2463"]),
+    "malformed PMID": (BIB, "pmid = {32405063}", "pmid = {PMC8286544}", "@article{yuen2020,", KnowledgeMeaningError,
+                       ["malformed PMID", "PMC8286544"]),
     "comma forgotten in a reference": (BIB, "year = {2016},", "year = {2016}", "doi = {10.1158", KnowledgeFormError,
                                        ["after field 'year' of 'alfaro2016'", "a comma or the closing brace"]),
 }  # fmt: skip
@@ -198,7 +202,7 @@ def test_a_clinical_biomarker_in_another_unit(records: Path) -> None:
         (lambda r: (r / RECORD).write_bytes(b'id = "x"\nname = "\xff"\n'), "line 2.*not UTF-8"),
         (lambda r: (r / BIB).write_bytes(b"@article{a,\n title={\xff}}"), "references.bib, line 2.*not UTF-8"),
         (lambda r: (r / "parameters.toml").write_text("parameter = [1]\n"), "line 1.*unexpected table"),
-        (lambda r: (r / "tumors.toml").write_text("[[tumour]]\nid = 'x'\n"), r"tumors.toml, line 1.*\[\[tumor\]\] only"),
+        (lambda r: (r / "tumors.toml").write_text("[[tumour]]\nid = 'x'\n"), r"tumors.toml, line 1.*\[tumor\]\] only"),
     ],
 )  # fmt: skip
 def test_files_that_are_not_records(records: Path, make: Callable[[Path], object], says: str) -> None:

@@ -23,7 +23,7 @@ class Audit:
 
     Attributes:
         digest: of the catalogue with what was added to it.
-        added: ``kind/id`` of the records of the further folder.
+        extended: whether a further folder was named; `added` are the records that could be read of it.
         findings: errors first; problems of form have the topic ``form`` and leave the questions of meaning open.
             With a further folder, only those that concern what it added.
         records: number of records of each kind.
@@ -32,6 +32,7 @@ class Audit:
     """
 
     digest: str
+    extended: bool
     added: tuple[str, ...]
     findings: tuple[Finding, ...]
     records: Mapping[str, int]
@@ -116,6 +117,7 @@ def audit(
     status = Counter(p.status for p in knowledge.parameters.values())
     return Audit(
         digest=knowledge.digest,
+        extended=extra is not None,
         added=knowledge.added,
         findings=tuple(findings),
         records={kind: len(getattr(knowledge, plural)) for plural, kind in KINDS.items()}

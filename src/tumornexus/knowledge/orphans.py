@@ -5,6 +5,7 @@ Each check takes the catalogue and a function that records a finding; `CHECKS` l
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import combinations
@@ -19,6 +20,11 @@ Say = Callable[..., None]
 ORPHANS, TWICE = "orphans", "double counting"
 IDENTIFIERS = ("doi", "pmid", "url", "isbn")
 """Fields of a reference by any of which a reader finds the work."""
+FORMS = {
+    "doi": (re.compile(r"10\.\d{4,9}/\S+"), "10.1000/abc"),
+    "pmid": (re.compile(r"\d{1,9}"), "32405063"),
+}
+"""What a DOI and a PMID look like, and an example of each."""
 SAME_SIGNATURE = 0.5
 """Share of common genes (of all genes of both) from which two expression biomarkers count as one measurement."""
 
@@ -83,9 +89,13 @@ def references(k: Knowledge, say: Say) -> None:
         if not any(reference.get(f) for f in IDENTIFIERS) and "PMID" not in reference.get("note", ""):
             say("info", "references", key, "doi", "cannot be resolved: it has neither DOI, PMID, URL nor ISBN", None,
                 "sources")  # fmt: skip
-        for field in ("doi", "pmid"):
-            if reference.get(field):
-                works[field, _identifier(reference[field])].append(key)
+        for field, (form, example) in FORMS.items():
+            value = reference.get(field)
+            if value and not form.fullmatch(_identifier(value)):
+                say("error", "references", key, field, f"malformed {field.upper()}; write it as {example}", value,
+                    "sources")  # fmt: skip
+            elif value:
+                works[field, _identifier(value)].append(key)
     for (field, value), keys in works.items():
         for key in keys[1:]:
             say("error", "references", key, field, f"duplicate reference: '{keys[0]}' "

@@ -67,7 +67,7 @@ def print_audit(found: Audit, console: Console | None = None, *, quiet: bool = F
             by_topic[finding.topic].append(finding)
     for topic in sorted(by_topic, key=lambda t: TOPICS.index(t) if t in TOPICS else len(TOPICS)):
         _print_topic(console, topic, by_topic[topic])
-    if not quiet and not found.added:
+    if not quiet and not found.extended:
         console.print(_origins(found))
         status = ", ".join(f"{n} {word}" for word, n in found.parameter_status.items())
         console.print(f"Parameters: {status}.", markup=False)
@@ -83,20 +83,28 @@ def _print_topic(console: Console, topic: str, findings: list[Finding]) -> None:
     number = {s: sum(f.severity == s for f in findings) for s in _WORD}
     words = ", ".join(counted(n, _WORD[s]) for s, n in number.items() if n)
     console.print(Text.assemble((topic.capitalize(), "bold"), (f"  {words}", "dim")))
+    files: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         if finding.severity != "info":
-            place = finding.file + (f", line {finding.line}" if finding.line else "")
-            record = f" {finding.record}" if finding.record and finding.record not in finding.file else ""
-            field = f" {finding.field}" if finding.field else ""
-            got = f" (got {finding.value!r})" if finding.value is not None else ""
-            line = Text.assemble(
-                (f"{_WORD[finding.severity]}: ", _COLOR[finding.severity]), (f"{place}{record}{field}: ", "dim"),
-                f"{finding.message}{got}",
-            )  # fmt: skip
-            console.print(Padding(line, (0, 0, 0, 2), expand=False))
+            files[finding.file].append(finding)
+    for file, inside in files.items():
+        console.print(f"  {file}", style="dim", markup=False, soft_wrap=True)  # a path is not broken: it is copied
+        for finding in inside:
+            console.print(Padding(_line(finding), (0, 0, 0, 4), expand=False))
     for message, names in _drawn_together(f for f in findings if f.severity == "info"):
         console.print(Padding(Text.assemble(("note: ", _COLOR["info"]), message + names), (0, 0, 0, 2), expand=False))
     console.print()
+
+
+def _line(finding: Finding) -> Text:
+    place = f"line {finding.line}, " if finding.line else ""
+    record = f"{finding.record}, " if finding.record and finding.record not in finding.file else ""
+    got = f" (got {finding.value!r})" if finding.value is not None else ""
+    return Text.assemble(
+        (f"{_WORD[finding.severity]}: ", _COLOR[finding.severity]),
+        (f"{place}{record}{finding.field}: ".replace(", : ", ": "), "dim"),
+        f"{finding.message}{got}",
+    )
 
 
 def _drawn_together(findings: Iterable[Finding]) -> list[tuple[str, str]]:
