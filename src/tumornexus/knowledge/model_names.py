@@ -31,15 +31,28 @@ def _sources(layer: str) -> dict[str, str]:
     return {f.name.removesuffix(".py"): f.read_text("utf-8") for f in files}
 
 
-def _named(text: str) -> set[str]:
-    return set(re.findall(r"\b(?:p|h|bare)\.([a-z][a-z0-9_]*)", text))
+def _named(tree: ast.AST) -> set[str]:
+    """Return x of every ``p.x``, ``h.x`` and ``bare.x``, by which name laws and dynamics know the parameters."""
+    named = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = node.value
+            word = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+            if word in ("p", "h", "bare"):
+                named.add(node.attr)
+    return named
+
+
+@cache
+def _all_named() -> frozenset[str]:
+    return frozenset().union(
+        *(_named(ast.parse(t)) for layer in ("biology", "systemic") for t in _sources(layer).values())
+    )
 
 
 def parameters_read(parameters: Collection[str]) -> set[str]:
     """Return those of some parameters that a rate law or the systemic dynamics names."""
-    return set(parameters) & set().union(
-        *(_named(t) for layer in ("biology", "systemic") for t in _sources(layer).values())
-    )
+    return set(parameters) & _all_named()
 
 
 @cache
@@ -57,6 +70,5 @@ def rate_laws() -> dict[str, RateLaw]:
         for node in ast.parse(text).body:
             told = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
             if isinstance(node, ast.FunctionDef) and told and not node.name.startswith("_"):
-                body = ast.get_source_segment(text, node) or ""
-                laws[f"{process}.{node.name}"] = RateLaw(process, node.name, told, tuple(sorted(_named(body))))
+                laws[f"{process}.{node.name}"] = RateLaw(process, node.name, told, tuple(sorted(_named(node))))
     return laws
