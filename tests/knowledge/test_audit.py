@@ -144,6 +144,21 @@ def test_cells_and_mediators_that_take_part_in_nothing(catalogue: Path) -> None:
     assert "maker" not in said
 
 
+def test_genes_that_describe_but_measure_nothing(catalogue: Path) -> None:
+    (catalogue / "cells.toml").write_text(
+        '[[cell]]\nid = "cd8"\nname = "CD8"\nstates = ["m"]\nmarkers = ["CD8A", "TDO2"]\nsource = ["alpha2020"]\n'
+    )
+    found = [f for f in audit(folder=catalogue).findings if "no biomarker reads" in f.message]
+    assert [(f.record, f.value, f.topic) for f in found] == [("cd8", ["CD8A"], "orphans")]
+
+
+def test_references_that_were_not_read_again(catalogue: Path) -> None:
+    bib = catalogue / "references.bib"
+    bib.write_text(bib.read_text().replace("pmid = {123}", "pmid = {123}, note = {values from memory}"))
+    found = [f.record for f in audit(folder=catalogue).findings if "from memory" in f.message]
+    assert found == ["beta2021"]
+
+
 def test_a_biomarker_that_nothing_reads(small: Knowledge, catalogue: Path) -> None:
     ido = (catalogue / "mechanisms/ido.toml").read_text()
     marker = ido[ido.index("[[biomarker]]") : ido.index("[[effect]]")]

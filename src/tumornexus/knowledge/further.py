@@ -75,7 +75,7 @@ def _reference(k: Knowledge, identifier: str) -> Explanation:
         if r.get(field)
     ]
     where = ", ".join(r[f] for f in ("journal", "booktitle", "publisher", "year") if r.get(f))
-    paragraphs = [f"{r.get('author', '?')}. {r.get('title', '(no title recorded)')}. {where}."]
+    paragraphs = [f"{r.get('author', '?').rstrip('.')}. {r.get('title', '(no title recorded)')}. {where}."]
     if found:
         paragraphs.append(", ".join(word.strip() for word in found) + ".")
     if r.get("note"):

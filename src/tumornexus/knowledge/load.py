@@ -557,10 +557,11 @@ def _require_meaning(knowledge: Knowledge) -> None:
     wrong = [f for f in findings if f.severity == "error" and f.file in knowledge.added_files]
     if wrong:
         first = wrong[0]
+        message, _, hint = first.message.partition("; did you mean ")
         more = _further(len(wrong) - 1)
         raise KnowledgeMeaningError(
-            f"record '{first.record}': {first.message}{more}", file=first.file, line=first.line, field=first.field,
-            value=first.value,
+            f"record '{first.record}': {message}{more}", file=first.file, line=first.line, field=first.field,
+            value=first.value, valid=f"did you mean {hint}" if hint else None,
         )  # fmt: skip
 
 

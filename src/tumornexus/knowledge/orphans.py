@@ -77,6 +77,18 @@ def lonely_records(k: Knowledge, say: Say) -> None:
                     + ("nothing makes it" if side == "made_by" else "it acts on nothing"), topic=ORPHANS)  # fmt: skip
 
 
+def unread_genes(k: Knowledge, say: Say) -> None:
+    """Genes that describe a cell or a mediator and by which nothing is measured."""
+    read = {g for m in k.mechanisms.values() for b in m.biomarker for g in (*b.genes, *b.genes_down)}
+    read |= {c.partition(":")[0] for m in k.mechanisms.values() for b in m.biomarker for c in b.changes}
+    named = [("cells", "markers", c.id, c.markers) for c in k.cells.values()]
+    named += [("mediators", "genes", x.id, x.genes) for x in k.mediators.values()]
+    for plural, field, identifier, genes in named:
+        unread = [g for g in genes if g not in read]
+        if unread:
+            say("info", plural, identifier, field, "names genes that no biomarker reads", unread, ORPHANS)
+
+
 def references(k: Knowledge, say: Say) -> None:
     """References that no record cites, that cannot be found by an identifier, or that stand there twice."""
     used = {
@@ -89,6 +101,9 @@ def references(k: Knowledge, say: Say) -> None:
         if not any(reference.get(f) for f in IDENTIFIERS) and "PMID" not in reference.get("note", ""):
             say("info", "references", key, "doi", "cannot be resolved: it has neither DOI, PMID, URL nor ISBN", None,
                 "sources")  # fmt: skip
+        if "from memory" in reference.get("note", ""):
+            say("info", "references", key, "note", "not read again: what is taken from it was entered from memory",
+                None, "sources")  # fmt: skip
         for field, (form, example) in FORMS.items():
             value = reference.get(field)
             if value and not form.fullmatch(_identifier(value)):
@@ -152,6 +167,6 @@ def shared_parameters(k: Knowledge, say: Say) -> None:
 
 
 CHECKS: tuple[Callable[[Any, Say], None], ...] = (
-    circles, lonely_records, references, shared_genes, shared_parameters,
+    circles, lonely_records, unread_genes, references, shared_genes, shared_parameters,
 )  # fmt: skip
 """All of them, in the order in which they run."""
