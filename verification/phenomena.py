@@ -1113,7 +1113,9 @@ def loops() -> Experiment:
     no_lactate, no_il6, idle = (
         off("lactate_production"),
         off("il6_production"),
-        off("mdsc_suppression", "arginase_activity", "tgfb_mdsc", "il10_mdsc", "vegf_mdsc", "treg_mdsc"),
+        off(
+            "mdsc_suppression", "arginase_activity", "tgfb_mdsc", "il10_mdsc", "vegf_mdsc", "treg_mdsc", "glucose_mdsc"
+        ),
     )
     more = times(mdsc_recruitment=3.0)
 

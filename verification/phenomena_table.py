@@ -237,7 +237,7 @@ PHENOMENA: tuple[Phenomenon, ...] = (
         f"{DRAWS}. Forward at day 0: `glycolysis_rate` x 3; `mapk_output` 1 against 0.2. Back under nivolumab at one "
         "year: `mdsc_recruitment` x 3; lactate load = lactate x volume, MAPK load = MAPK activity x volume",
         "forward: `lactate_production` = 0; `il6_production` = 0; back: MDSC without effect (`mdsc_suppression` = "
-        "`arginase_activity` = `tgfb_mdsc` = `il10_mdsc` = `vegf_mdsc` = `treg_mdsc` = 0)",
+        "`arginase_activity` = `tgfb_mdsc` = `il10_mdsc` = `vegf_mdsc` = `treg_mdsc` = `glucose_mdsc` = 0)",
         "Essa 2026 sections 3.4.1 and 4.2.3 (`essa2026`); `brand2016`; `sumimoto2006`",
         (
             shown("lactate_mdsc", "MDSC, glycolysis raised over usual", ">=", 1.2),

@@ -97,6 +97,16 @@ def test_the_bare_tumors_respond_to_pd1_blockade_and_to_car_t_cells(courses: Cou
     assert (courses.growth("", "car_t") < without).all()
 
 
+def test_conditioning_takes_the_lymphocytes_of_the_host_and_spares_the_infused_cells(courses: Courses):
+    own = courses.of("", "car_t", "lymphocytes") / courses.of("", "none", "lymphocytes")
+    week = courses.data["time"].values / 7.0
+    assert (own[:, np.argmin(np.abs(week - 1.0))] < 0.2).all()
+    assert (own[:, np.argmin(np.abs(week - 26.0))] > 0.8).all()  # they come back
+    assert (courses.of("", "nivolumab", "lymphocytes") == courses.of("", "none", "lymphocytes")).all()
+    infused = 100.0  # million cells: a loss like that of the host's would leave a twentieth
+    assert (courses.of("", "car_t", "cart_blood").max(axis=1) > infused).all()
+
+
 @pytest.mark.parametrize("mechanism", CAUSES)
 def test_raising_a_mechanism_moves_the_response_as_published(mechanism: str, courses: Courses, knowledge: Knowledge):
     expected = knowledge.mechanisms[mechanism].expected

@@ -30,7 +30,7 @@ def rates(p: Params) -> HostRates:
         microbiome_target=p.microbiome_setpoint * (1.0 - p.antibiotic_harm * p.antibiotic_exposure),
         microbiome_rate=p.microbiome_rate,
         lymphocyte_gain=p.lymphocyte_recovery,
-        lymphocyte_loss=p.lymphocyte_recovery + p.lymphocyte_depletion,
+        lymphocyte_loss=p.lymphocyte_recovery + p.lymphocyte_depletion + p.conditioning,
     )
 
 

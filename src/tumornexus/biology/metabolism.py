@@ -42,7 +42,8 @@ def hypoxia_fraction(oxygen: jax.Array, p: Params) -> jax.Array:
 
 def glucose_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> jax.Array:
     """Return tissue glucose in mM: blood supply against glycolytic uptake, which hypoxia raises."""
-    uptake = p.glycolysis_rate * (1.0 + hypoxia) * (cells.cancer + p.glucose_tam * cells.tam_m2 + cells.mdsc)
+    takers = cells.cancer + p.glucose_tam * cells.tam_m2 + p.glucose_mdsc * cells.mdsc
+    uptake = p.glycolysis_rate * (1.0 + hypoxia) * takers
     return p.glucose_blood * perfused / (perfused + p.glucose_uptake * uptake + 1e-6)
 
 

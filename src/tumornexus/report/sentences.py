@@ -69,7 +69,7 @@ def why_sentence(view: View) -> str:
 def _effect(view: View, row: NodeRow) -> str:
     value, ends = value_of(view, row.effect), sorted((value_of(view, row.low), value_of(view, row.high)))
     if view.node_quantity == "volume":
-        return f"{words.fold(value)} (90% interval {words.significant(ends[0])}–{words.significant(ends[1])})"
+        return f"{words.fold(value)} (90% interval {words.ratio(ends[0])}–{words.ratio(ends[1])})"
     return f"by {100 * value:+.0f} points (90% interval {100 * ends[0]:+.0f} to {100 * ends[1]:+.0f})"
 
 

@@ -186,9 +186,14 @@ def significant(value: float | None, digits: int = 2) -> str:
     return text
 
 
+def ratio(value: float) -> str:
+    """Write a ratio without the digits that nobody can read: ``<0.001``, ``0.31``, ``>1000``."""
+    return "<0.001" if value < 1e-3 else ">1000" if value > 1e3 else significant(value)
+
+
 def fold(value: float | None) -> str:
     """Write a ratio, such as ``×0.31``."""
-    return NOT_AVAILABLE if value is None or not math.isfinite(value) else "×" + significant(value)
+    return NOT_AVAILABLE if value is None or not math.isfinite(value) else "×" + ratio(value)
 
 
 def months(value: float | None, horizon_months: float | None = None) -> str:

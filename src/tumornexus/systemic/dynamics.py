@@ -161,6 +161,9 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     # Cells in tissue divide less and see less drug than those in node and blood.
     harm = h.lymphocyte_depletion
     harm_tumor = p.tumor_lymphocyte_harm * p.lymphocyte_depletion
+    # Conditioning ends before the cells are infused: it takes the host's own lymphocytes, not the CAR-T cells.
+    own = harm + h.conditioning
+    own_tumor = harm_tumor + p.tumor_lymphocyte_harm * p.conditioning
 
     my = myeloid.rates(local, p)
     ly = lymphoid.rates(local, state.lymphocytes, now.mhc1_mean, p)
@@ -231,14 +234,14 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         cancer=g.die + g.drug_kill + die_immune + g.to_persister + v.infect - g.divide * room,
         persister=g.from_persister + g.persister_die + persister_immune - g.persister_divide * room,
         infected=jnp.broadcast_to(v.lyse, total.shape),
-        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + harm_tumor,
-        cd8_effector=p.effector_death * attrition + ex.exhaust - effector_growth + harm_tumor,
-        cd8_terminal=p.terminal_death * attrition + harm_tumor,
-        cd4_helper=p.helper_death + ly.helper_to_treg + harm_tumor,
-        treg=ly.treg_die + harm_tumor,
-        nk=ly.nk_die + harm_tumor,
-        gamma_delta=ly.gamma_delta_die - ly.gamma_delta_divide + harm_tumor,
-        b_cell=ly.b_cell_die + harm_tumor,
+        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + own_tumor,
+        cd8_effector=p.effector_death * attrition + ex.exhaust - effector_growth + own_tumor,
+        cd8_terminal=p.terminal_death * attrition + own_tumor,
+        cd4_helper=p.helper_death + ly.helper_to_treg + own_tumor,
+        treg=ly.treg_die + own_tumor,
+        nk=ly.nk_die + own_tumor,
+        gamma_delta=ly.gamma_delta_die - ly.gamma_delta_divide + own_tumor,
+        b_cell=ly.b_cell_die + own_tumor,
         car_t=ca.contract + harm_tumor - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
         dendritic=dc.emigrate + dc.die,
         neutrophil=my.neutrophil_die,
@@ -261,9 +264,9 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         ln_dendritic=h.ln_dendritic_death,
         ln_primed=h.primed_egress,
         ln_helper=h.helper_egress,
-        blood_cd8=h.blood_cd8_decay + jnp.sum(now.entry, 0) + harm,
-        blood_memory=me.lose,
-        blood_helper=h.blood_helper_decay + jnp.sum(helper_entry, 0) + harm,
+        blood_cd8=h.blood_cd8_decay + jnp.sum(now.entry, 0) + own,
+        blood_memory=me.lose + h.conditioning,
+        blood_helper=h.blood_helper_decay + jnp.sum(helper_entry, 0) + own,
         blood_car_t=ca.contract - ca.expand + jnp.sum(car_entry, 0) + harm,
         blood_car_memory=h.cart_memory_decline + ca.recall + harm,
         microbiome=ho.microbiome_rate,

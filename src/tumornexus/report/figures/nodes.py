@@ -18,7 +18,7 @@ def value_of(view: View, effect: float) -> float:
 def said(view: View, row: NodeRow) -> str:
     """Write the effect of a node with its interval."""
     if view.node_quantity == "volume":
-        low, high = words.significant(math.exp(row.low)), words.significant(math.exp(row.high))
+        low, high = words.ratio(math.exp(row.low)), words.ratio(math.exp(row.high))
         return f"{words.fold(math.exp(row.effect))} ({low}–{high})"
     return f"{100 * row.effect:+.0f} points ({100 * row.low:+.0f} to {100 * row.high:+.0f})"
 
@@ -92,7 +92,8 @@ def node_figure(view: View, compact: bool = False) -> Scene:
     else:
         width, pitch, top, left, right = 760.0, 24.0, 14.0, 290.0, 610.0
         scene = Scene(width, top + pitch * len(singles) + 52, ident, title, desc)
-    axis, ticks, none, label = _axis(view, [*singles, *pair], left, right)
+    # The label of the first tick is centered on it and needs room to its left.
+    axis, ticks, none, label = _axis(view, [*singles, *pair], left + 14 if compact else left, right)
     bottom = 356.0 if compact else top + pitch * len(singles)
     if compact:
         for tick, tick_label in ticks:

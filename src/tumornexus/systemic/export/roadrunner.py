@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import pickle
+import select
 import subprocess
 import sys
 import weakref
@@ -45,12 +46,16 @@ class Runner:
             ) from None
         self.equations = equations
         self.states = tuple(equations.rates)
+        self._path = str(path)
+        self._load()
+
+    def _load(self) -> None:
         command = [sys.executable, "-m", "tumornexus.systemic.export.roadrunner_process"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         weakref.finalize(self, _stop, self._process)
-        self._ask("load", str(path))
+        self._ask("load", self._path)
 
-    def _ask(self, action: str, *arguments: Any) -> Any:
+    def _ask(self, action: str, *arguments: Any, limit_s: float | None = None) -> Any:
         """Return what the process answers to an action of `roadrunner_process.Model`."""
         requests, replies = self._process.stdin, self._process.stdout
         assert requests is not None
@@ -58,6 +63,10 @@ class Runner:
         try:
             pickle.dump((action, arguments), requests)
             requests.flush()
+            if not select.select([replies], [], [], limit_s)[0]:
+                _stop(self._process)
+                self._load()
+                raise SimulationError(f"libRoadRunner did not finish within {limit_s:g} s")
             done, result = pickle.load(replies)
         except (EOFError, OSError):
             raise SimulationError("the process of libRoadRunner ended", value=self._process.poll()) from None
@@ -77,12 +86,17 @@ class Runner:
 
     def run(
         self, days: Sequence[float] | np.ndarray, columns: Sequence[str], *, rtol: float | None = None,
-        atol: float | None = None,
+        atol: float | None = None, limit_s: float | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Return `columns` on `days`, of which the first is 0, (time, column); CVODE's tolerances by default."""
+        """Return `columns` on `days`, of which the first is 0, (time, column); CVODE's tolerances by default.
+
+        Raises:
+            SimulationError: CVODE stopped, or was not done within `limit_s` seconds; the next patient must then be set
+                anew.
+        """
         # One number would be multiplied by the initial value of each state, which for a rare clone is next to zero.
         each = None if atol is None else [atol] * len(self.states)
-        return self._ask("run", list(map(float, days)), list(columns), rtol, each)
+        return self._ask("run", list(map(float, days)), list(columns), rtol, each, limit_s=limit_s)
 
     def rates(self, values: Mapping[str, float], *, day: float = 0.0) -> np.ndarray:
         """Return the rates of change of all states on a day, (state,), per day, with some quantities set."""
