@@ -193,6 +193,7 @@ class Catalogue:
                 ["target", text(t.target)],
                 ["steps of the cancer-immunity cycle", listed(str(s) for s in t.cycle_steps)],
                 ["reverses", listed(self.link("mechanisms", m) for m in t.reverses)],
+                ["composed of", listed(self.link("therapies", p) for p in t.composed_of)],
                 ["agents", listed(self.link("drugs", d) for d in t.agents)],
                 ["clinical status", text(t.status)],
                 ["toxicity", text(t.toxicity)],
@@ -295,7 +296,8 @@ class Catalogue:
             "# Trials",
             "",
             "Published outcomes of the arms. *Fit* means that calibration may see the trial; a *held out* trial is "
-            "refused by the calibration code. ORR in percent; medians in months; AE3, grade 3 or higher adverse "
+            "refused by the calibration code. What the model does not cover is listed with "
+            "the reason. ORR in percent; medians in months; AE3, grade 3 or higher adverse "
             "events, in percent. Empty: not reported or not entered.",
             "",
         ]
@@ -320,7 +322,30 @@ class Catalogue:
                         ]
                     )  # fmt: skip
             lines += table(["trial", "use", "line", "arm", "drugs", "n", "ORR", "PFS", "OS", "AE3"], rows)
+            left_out = [t for t in by_tumor[name] if t.out_of_scope]
+            lines += [f"- {text(t.name)} ({text(t.endpoint)}): {text(t.out_of_scope)}." for t in left_out]
+            lines += [""] if left_out else []
         return lines
+
+    def diseases(self) -> Lines:
+        """Diseases that have a name in the vocabulary but no numbers."""
+        lines = [
+            "# Diseases not covered", "",
+            "Asked for one of these, the program says so instead of taking another in its stead. Trials in them are "
+            "kept as evidence and are not simulated.", "",
+        ]  # fmt: skip
+        records = sorted(self.knowledge.diseases.values(), key=lambda d: d.name.lower())
+        return lines + table(
+            ["disease", "other names", "OncoTree", "why not", "nearest"],
+            [
+                [
+                    text(d.name), listed(text(n) for n in d.synonyms), listed((code(c) for c in d.oncotree), ""),
+                    text(d.reason),
+                    listed((f"[{text(self.knowledge.tumors[t].name)}](tumors/{t}.md)" for t in d.nearest), ""),
+                ]
+                for d in records
+            ],
+        )  # fmt: skip
 
     def index(self, kind: str, title: str, intro: str, row: Callable[[Any], list[str]], head: list[str]) -> None:
         """Write the table and the hidden table of contents of one kind."""
@@ -362,6 +387,7 @@ class Catalogue:
             for record in getattr(k, kind).values():
                 self.page(f"{kind}/{record.id}.md", page(record))
         self.page("trials.md", self.trials())
+        self.page("diseases.md", self.diseases())
         self.page(
             "index.md",
             [
@@ -372,12 +398,13 @@ class Catalogue:
                         [f"[{name}]({kind}.md)", str(len(getattr(k, kind)))]
                         for kind, name in [
                             ("mechanisms", "Mechanisms"), ("therapies", "Therapies"), ("drugs", "Drugs"),
-                            ("tumors", "Tumor types"), ("trials", "Trials"),
+                            ("tumors", "Tumor types"), ("trials", "Trials"), ("diseases", "Diseases not covered"),
                         ]
                     ],
                 ),
                 f"Digest of these records: {code(k.digest)}. Every result names the digest that it was made with.",
-                "", "```{toctree}", ":hidden:", "", "mechanisms", "therapies", "drugs", "tumors", "trials", "```",
+                "", "```{toctree}", ":hidden:", "", "mechanisms", "therapies", "drugs", "tumors", "trials", "diseases",
+                "```",
             ],
         )  # fmt: skip
         remove_others(self.folder, self.written)

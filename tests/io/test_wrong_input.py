@@ -128,6 +128,17 @@ def test_unknown_cancer_type(tmp_path):
     )
 
 
+def test_a_disease_without_numbers_is_refused_with_the_reason(tmp_path):
+    refused(
+        lambda: read_cohort(write_cohort(tmp_path, clinical=CLINICAL.replace("melanoma", "SCLC"))),
+        "clinical.tsv",
+        "cancer_type",
+        "SCLC",
+        "Small-cell lung cancer is not covered",
+        "nsclc",
+    )
+
+
 def test_missing_cancer_type(tmp_path):
     text = CLINICAL.replace("cancer_type", "histology")
     refused(lambda: read_cohort(write_cohort(tmp_path, clinical=text)), "cancer_type", "melanoma")

@@ -24,11 +24,14 @@ SEED_THERAPIES = (
 # Entered a second time from the publications and labels, per day and liter: clearance, central volume.
 # Pexidartinib: 5.83 L/h for a man of 80 kg (abstract of Yin 2020) and 98.0 L (its Table 2, as nlmixr2lib codes it).
 # Before, the label's 5.1 L/h and 187 L stood here, from memory: one compartment, clearance near a woman's.
+# Tocilizumab: 12.5 mL/h (label). Losartan: its metabolite EXP3174, 47 mL/min and 10 L (abstract of Lo 1995).
+# Dexamethasone: 3.5 mL/min/kg and 1.0 L/kg of 75 kg (abstract of Brady 1987).
 READ_TWICE = {
     "nivolumab": (0.262, 4.25), "pembrolizumab": (0.22, 3.48), "atezolizumab": (0.23, 3.25), "ipilimumab": (0.36, 4.15),
     "durvalumab": (0.232, 3.51), "bevacizumab": (0.206, 2.68), "dabrafenib": (19.3 * 24, 39.1),
     "trametinib": (5.83 * 24, 61.9), "pexidartinib": (5.83 * 24, 98.0), "pemetrexed": (8.29 * 24, 18.9),
     "alpelisib": (9.2 * 24, 114.0), "carboplatin": (4.4 * 24, 16.0), "azacitidine": (146.0 * 24, 76.0),
+    "tocilizumab": (0.0125 * 24, 3.5), "losartan": (0.047 * 1440, 10.0), "dexamethasone": (0.0035 * 75 * 1440, 75.0),
 }  # fmt: skip
 
 

@@ -396,8 +396,9 @@ def _tumor_id(word: str, knowledge: Knowledge, path: Path, field: str) -> str:
     try:
         return knowledge.tumor(word).id
     except InputError as error:
+        problem = error.problem.replace("unknown tumor", "unknown cancer type")
         raise InputError(
-            "unknown cancer type", file=path, field=field, value=word, valid=error.valid or ", ".join(knowledge.tumors)
+            problem, file=path, field=field, value=word, valid=error.valid or ", ".join(knowledge.tumors)
         ) from None
 
 

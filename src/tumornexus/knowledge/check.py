@@ -19,6 +19,7 @@ from tumornexus.knowledge import orphans
 from tumornexus.knowledge.load import KINDS, PLACEHOLDER, UNFILLED, Knowledge, every_source, fold, line_in, names_of
 from tumornexus.knowledge.records import (
     Act,
+    Disease,
     Drug,
     Effect,
     Mechanism,
@@ -40,6 +41,8 @@ TOPICS = (
 _RANK = {"error": 0, "warning": 1, "info": 2}
 HELD_OUT_SHARE = (0.25, 0.42)
 """Share of trials kept from calibration: about a third."""
+SIMULATED_ENDPOINTS = ("RECIST", "Lugano")
+"""Endpoints that the model derives from tumor volume."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,10 @@ class _Checker:
         k, here = self.k, "therapies"
         self.known(here, t.id, "reverses", t.reverses, k.mechanisms, "mechanism")
         self.known(here, t.id, "agents", t.agents, k.drugs, "drug")
+        self.known(here, t.id, "composed_of", t.composed_of, k.therapies, "therapy")
+        for part in t.composed_of:
+            if part == t.id or t.id in {p.id for p in k.with_parts(part)}:
+                self.say("error", here, t.id, "composed_of", "a strategy cannot be a part of itself", part)
         for mechanism in t.reverses:
             if mechanism in k.mechanisms and t.id not in k.mechanisms[mechanism].reversed_by:
                 self.say("warning", here, t.id, "reverses", f"mechanism '{mechanism}' does not list it under "
@@ -268,7 +275,10 @@ class _Checker:
         deposits = any(k.drugs[a].deposit is not None for a in t.agents if a in k.drugs)
         if t.kind == "class" and not t.act and not deposits:
             self.say("warning", here, t.id, "act", "a class without an act does nothing in the model")
-        used = t.reverses or t.agents or any(t.id in m.reversed_by for m in k.mechanisms.values())
+        # A strategy may state its aim alone (acts), before any agent or claim of reversal.
+        used = (
+            t.reverses or t.agents or t.kind == "strategy" or any(t.id in m.reversed_by for m in k.mechanisms.values())
+        )
         if not used:
             self.say("warning", here, t.id, "reverses", "orphan: no mechanism and no agent refers to it")
 
@@ -367,6 +377,7 @@ class _Checker:
         here = "trials"
         if t.tumor is not None:
             self.known(here, t.id, "tumor", [t.tumor], self.k.tumors, "tumor type")
+        self.scope(t)
         for arm in t.arm:
             where = f"arm '{arm.name}'"
             # Arms of trials outside the catalogue's reach may hold drugs that it does not know; they cannot be run.
@@ -382,6 +393,27 @@ class _Checker:
             self.say("error", here, t.id, "arm.name", "two arms have the same name")
         if t.randomized and len(t.arm) > 1 and not any(a.control for a in t.arm):
             self.say("info", here, t.id, "arm.control", "randomized, but no arm is marked as control")
+
+    def scope(self, t: Trial) -> None:
+        """Check that a trial's disease has a name in the vocabulary, and that what cannot be simulated says so."""
+        here, covered = "trials", ", ".join(SIMULATED_ENDPOINTS)
+        named = {fold(n): r for r in (*self.k.diseases.values(), *self.k.tumors.values()) for n in names_of(r)}
+        disease = named.get(fold(t.disease))
+        if disease is None:
+            self.say("error", here, t.id, "disease", "no tumor type and no disease goes by this name; add it to "
+                     "'synonyms' in tumors.toml or diseases.toml", t.disease)  # fmt: skip
+        if t.out_of_scope:
+            return
+        if t.tumor is None:
+            why = f": {disease.reason}" if isinstance(disease, Disease) else ""
+            self.say("error", here, t.id, "out_of_scope", f"must say why a trial without a tumor type is not "
+                     f"simulated{why}")  # fmt: skip
+        elif isinstance(disease, Disease):
+            self.say("error", here, t.id, "tumor", f"the catalogue does not cover {disease.name}, so the trial needs "
+                     "'out_of_scope' and no tumor type", t.tumor)  # fmt: skip
+        if t.endpoint not in SIMULATED_ENDPOINTS:
+            self.say("error", here, t.id, "out_of_scope", f"must say why a trial judged by {t.endpoint} is not "
+                     f"simulated; the model covers {covered}")  # fmt: skip
 
     # -- the catalogue as a whole -------------------------------------------------------------------------------------
 
@@ -414,6 +446,14 @@ class _Checker:
                     self.say("error", plural, identifier, "aliases", f"conflicting name: {kind} '{', '.join(others)}' "
                              f"({self.k.origin.get(f'{plural}/{others[0]}', plural)}) goes by it too", ids[identifier],
                              "names")  # fmt: skip
+        # A covered tumor type and an uncovered disease under one name: the second could never be told.
+        covered = {fold(name): t.id for t in self.k.tumors.values() for name in names_of(t)}
+        for disease in self.k.diseases.values():
+            for name in names_of(disease):
+                if fold(name) in covered:
+                    self.say("error", "diseases", disease.id, "synonyms", "conflicting name: the tumor type "
+                             f"'{covered[fold(name)]}' goes by it too", name, "names")  # fmt: skip
+            self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
         for name in set(self.k.mechanisms) & set(self.k.therapies):
             self.say("error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct",
                      name, "names")  # fmt: skip

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from tumornexus.knowledge.load import Knowledge, every_source
+from tumornexus.knowledge.load import Knowledge, every_source, fold, names_of
 from tumornexus.knowledge.records import (
     Act,
     Arm,
     Biomarker,
     Cell,
     ClaimConflict,
+    Disease,
     Drug,
     Effect,
     Mechanism,
@@ -274,9 +275,15 @@ def _therapy(k: Knowledge, t: Therapy) -> tuple[list[str], list[str], list[Table
         f"{'A class of agents' if t.kind == 'class' else 'A strategy'}: {t.modality}; target: {t.target}. "
         f"Status: {t.status}.",
         f"It helps steps of the cancer-immunity cycle: {_steps(k, t.cycle_steps)}.",
-        "Mechanisms it reverses: " + (_join(_name(k, "mechanisms", m) for m in t.reverses) or "none") + ".",
+        "Mechanisms it reverses: " + (_join(_name(k, "mechanisms", m) for m in t.reverses) or "none")
+        + (" of its own" if t.composed_of else "") + ".",
         f"Toxicity: {t.toxicity}.",
-    ]
+    ]  # fmt: skip
+    if t.composed_of:
+        through = dict.fromkeys(m for part in k.with_parts(t.id)[1:] for m in part.reverses if m not in t.reverses)
+        paragraphs.insert(2, "Composed of " + _join(_name(k, "therapies", p) for p in t.composed_of) + ".")
+        if through:
+            paragraphs.insert(5, "Through these: " + _join(_name(k, "mechanisms", m) for m in through) + ".")
     if t.agents:
         paragraphs.append("Agents: " + _join(k.drugs[a].name if a in k.drugs else a for a in t.agents) + ".")
     warnings, trials = _against(k, t.claim_conflict, [t.id], "An agent of this class", "its agents")
@@ -380,6 +387,18 @@ def _parameter(k: Knowledge, p: Parameter) -> tuple[list[str], list[str], list[T
     return paragraphs, [], [Table("Who moves it", ("kind", "id", "how", "range"), moved)] if moved else []
 
 
+def _disease(k: Knowledge, d: Disease) -> tuple[list[str], list[str], list[Table]]:
+    trials = [t for t in k.trials.values() if fold(t.disease) in {fold(name) for name in names_of(d)}]
+    paragraphs = [
+        f"{d.name}, also called {_join(d.synonyms)}.",
+        f"Covered are {_join(t.name for t in k.tumors.values())}.",
+    ]
+    if d.nearest:
+        paragraphs.append(f"Nearest to it: {_join(_name(k, 'tumors', t) for t in d.nearest)}.")
+    tables = [_arm_table("Trials kept as evidence", trials)] if trials else []
+    return paragraphs, [f"Not covered: {d.reason}."], tables
+
+
 def _plain(k: Knowledge, record: Cell | Mediator) -> tuple[list[str], list[str], list[Table]]:
     skipped = {"id", "name", "source", "assumed"}
     shown = [
@@ -412,7 +431,7 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
     record = knowledge.table(kind)[identifier]
     tell: dict[str, Callable[..., tuple[list[str], list[str], list[Table]]]] = {
         "mechanism": _mechanism, "therapy": _therapy, "drug": _drug, "tumor": _tumor, "trial": _trial,
-        "parameter": _parameter, "cell": _plain, "mediator": _plain,
+        "parameter": _parameter, "cell": _plain, "mediator": _plain, "disease": _disease,
     }  # fmt: skip
     paragraphs, warnings, tables = tell[kind](knowledge, record)
     return Explanation(

@@ -1,8 +1,9 @@
 """Reading the catalogue: TOML, BibTeX and the gene table into one immutable `Knowledge`.
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
-file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml`` and
-``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references; ``genes.tsv`` the symbols.
+file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
+``diseases.toml`` and ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references;
+``genes.tsv`` the symbols.
 A folder of further records (``--knowledge DIR``) has the same layout; whatever it lacks is simply not added. What it
 says of a record that is there already is joined to that record: a mechanism's `reversed_by` makes the therapy reverse
 it, a drug's `therapy` makes it an agent, a mechanism's `prevalence` becomes that of the tumor types.
@@ -28,6 +29,7 @@ from tumornexus.knowledge.lines import Step, entry_of, line_of_field, line_of_pa
 from tumornexus.knowledge.records import (
     Cell,
     CycleStep,
+    Disease,
     Drug,
     Mechanism,
     Mediator,
@@ -48,11 +50,12 @@ LISTS: dict[str, tuple[str, type[Record]]] = {
     "mediators": ("mediator", Mediator),
     "cycle": ("step", CycleStep),
     "tumors": ("tumor", Tumor),
+    "diseases": ("disease", Disease),
     "trials": ("trial", Trial),
 }
 KINDS: dict[str, str] = {
     "mechanisms": "mechanism", "therapies": "therapy", "drugs": "drug", "tumors": "tumor", "trials": "trial",
-    "parameters": "parameter", "cells": "cell", "mediators": "mediator",
+    "parameters": "parameter", "cells": "cell", "mediators": "mediator", "diseases": "disease",
 }  # fmt: skip
 
 _GREEK = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "κ": "kappa", "ζ": "zeta", "ω": "omega"})
@@ -90,6 +93,7 @@ class Knowledge:
 
     Attributes:
         mechanisms, therapies, drugs, parameters, cells, mediators, tumors, trials: id to record, in reading order.
+        diseases: those that have a name here but no numbers, so that asking for one is answered rather than guessed at.
         cycle: step 1-7 of the cancer-immunity cycle to its record.
         references: bibliography key to its fields.
         digest: first 16 hexadecimal digits of the SHA-256 over all file names and contents.
@@ -106,6 +110,7 @@ class Knowledge:
     cells: Mapping[str, Cell]
     mediators: Mapping[str, Mediator]
     tumors: Mapping[str, Tumor]
+    diseases: Mapping[str, Disease]
     trials: Mapping[str, Trial]
     cycle: Mapping[int, CycleStep]
     references: Mapping[str, Mapping[str, str]]
@@ -161,7 +166,9 @@ class Knowledge:
                 value=name,
                 valid=", ".join(owners),
             )
-        close = near_misses(name, _spellings(records.values()))
+        # Diseases without numbers are suggested too, lest a slip in one name leads to another disease.
+        named = [*records.values(), *(self.diseases.values() if plural == "tumors" else ())]
+        close = near_misses(name, _spellings(named))
         valid = close if close.startswith("did you mean") or len(records) > 20 else ", ".join(records)
         raise InputError(f"unknown {KINDS[plural]}", field=KINDS[plural], value=name, valid=valid)
 
@@ -178,8 +185,35 @@ class Knowledge:
         return self._find("drugs", name)
 
     def tumor(self, name: str) -> Tumor:
-        """Find a tumor type by id, name, synonym or OncoTree code (``clear-cell renal carcinoma``, ``RCC``)."""
+        """Find a tumor type by id, name, synonym or OncoTree code (``clear-cell renal carcinoma``, ``RCC``).
+
+        Raises:
+            InputError: the name is unknown (near misses are listed), or it is that of a disease which the catalogue
+                does not cover (the message says why, and what is covered).
+        """
+        if name not in self.tumors and fold(name) not in self._index["tumors"]:
+            owners = self._index["diseases"].get(fold(name), [])
+            if owners:
+                disease = self.diseases[owners[0]]
+                meant = f" (nearest: {', '.join(disease.nearest)})" if disease.nearest else ""
+                raise InputError(
+                    f"{disease.name} is not covered: {disease.reason}",
+                    field="tumor",
+                    value=name,
+                    valid=", ".join(self.tumors) + meant,
+                )
         return self._find("tumors", name)
+
+    def with_parts(self, therapy: str) -> tuple[Therapy, ...]:
+        """A therapy followed by all that it is composed of, each once; unknown parts are left out."""
+        found: dict[str, Therapy] = {}
+        todo = [therapy]
+        while todo:
+            name = todo.pop(0)
+            if name in self.therapies and name not in found:
+                found[name] = self.therapies[name]
+                todo += self.therapies[name].composed_of
+        return tuple(found.values())
 
     def trial(self, name: str) -> Trial:
         """Find a trial by id or name."""
@@ -192,11 +226,16 @@ class Knowledge:
     def resolve(self, name: str) -> tuple[str, Record]:
         """Find anything by id or alias: returns its kind (``mechanism``, ``drug``, ...) and its record.
 
-        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism.
+        Ids win over aliases, and mechanisms over therapies over drugs and so on, so ``ido`` is the mechanism;
+        ``drug:car_t`` asks for that kind alone.
 
         Raises:
             InputError: nothing goes by this name; the message lists near misses.
         """
+        asked, colon, rest = name.partition(":")
+        plural_asked = next((p for p, kind in KINDS.items() if kind == asked.strip().lower()), None)
+        if colon and plural_asked:
+            return KINDS[plural_asked], self._find(plural_asked, rest.strip())
         for plural, kind in KINDS.items():
             if name in getattr(self, plural):
                 return kind, getattr(self, plural)[name]
@@ -221,6 +260,12 @@ class Knowledge:
     def spellings(self) -> list[str]:
         """Return every name worth suggesting: ids, and other names that are not the id in other letters."""
         return _spellings(record for plural in KINDS for record in getattr(self, plural).values())
+
+    def namesakes(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Kind and id of every record that goes by a name, in the order of `KINDS`."""
+        return tuple(
+            (kind, owner) for plural, kind in KINDS.items() for owner in self._index[plural].get(fold(name), ())
+        )
 
     def citation(self, key: str) -> str:
         """Format the reference behind a bibliography key for a reader; an unknown key is returned as it is."""

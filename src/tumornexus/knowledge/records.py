@@ -216,7 +216,12 @@ class Act(Sourced):
 
 
 class Therapy(Record):
-    """A class of agents, or a strategy (a way of choosing rather than an agent)."""
+    """A class of agents, or a strategy (a way of choosing rather than an agent).
+
+    `composed_of` names the therapies that a strategy combines, chooses among or gives in turn; what those reverse it
+    reverses too, so that `reverses` holds only what is claimed of the strategy as such. A strategy without parts states
+    its aim as acts, which no drug record carries.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str
@@ -229,11 +234,22 @@ class Therapy(Record):
     reverses: tuple[str, ...] = ()  # mechanism ids
     act: tuple[Act, ...] = ()
     agents: tuple[str, ...] = ()  # drug ids
+    composed_of: tuple[str, ...] = ()  # therapy ids
     status: str
     claim_conflict: tuple[ClaimConflict, ...] = ()
     toxicity: str
     seed: str | None = None
     source: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _kind_and_parts(self) -> Therapy:
+        if self.kind == "class" and self.composed_of:
+            raise ValueError("a class of agents is not composed of therapies; only a strategy has 'composed_of'")
+        if self.kind == "strategy" and self.agents:
+            raise ValueError("a strategy has no 'agents' of its own; name the therapies in 'composed_of'")
+        if self.kind == "strategy" and not self.composed_of and not self.act:
+            raise ValueError("a strategy needs 'composed_of' (therapy ids) or at least one [[act]]")
+        return self
 
 
 class PK(Sourced):
@@ -380,16 +396,18 @@ class Cell(Sourced):
 
     id: str
     name: str
+    aliases: tuple[str, ...] = ()
     ontology: str | None = None  # e.g. "CL:0000625"; None where the ontology has no term
-    states: tuple[str, ...]  # model states that hold it
+    states: tuple[str, ...]  # model states that hold it; empty where the model has none, and the note says so
     markers: tuple[str, ...] = ()
 
 
 class Mediator(Sourced):
-    """A soluble signal or metabolite of the model."""
+    """A signal between cells: soluble, a metabolite, or a receptor with its ligand; the note says how it is modeled."""
 
     id: str
     name: str
+    aliases: tuple[str, ...] = ()
     genes: tuple[str, ...] = ()
     unit: str
     made_by: tuple[str, ...]
@@ -460,6 +478,17 @@ class Tumor(Sourced):
     prevalence: tuple[Prevalence, ...]
     override: tuple[Override, ...] = ()
     standard_of_care: tuple[StandardOfCare, ...]
+
+
+class Disease(Record):
+    """A disease that has a name here but no numbers: asked for as a tumor type, it is refused with the reason."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    synonyms: tuple[str, ...] = Field(min_length=1)
+    oncotree: tuple[str, ...] = ()
+    reason: str  # why the catalogue does not cover it
+    nearest: tuple[str, ...] = ()  # tumor ids a reader may have meant, never used in its stead
 
 
 class Outcome(Record):
