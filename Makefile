@@ -37,6 +37,7 @@ verify: $(DEV)
 	$(BIN)/python verification/recovery.py --out out/verification
 	$(BIN)/python verification/sensitivity.py --out out/verification
 	$(BIN)/python verification/sbml.py --out out/verification
+	$(BIN)/python verification/network.py --out out/verification
 	$(BIN)/python verification/phenomena.py --out out/verification/phenomena
 
 docs: $(DEV)

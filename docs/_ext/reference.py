@@ -7,6 +7,7 @@ because an equation in plain text must not be taken for markup.
 from __future__ import annotations
 
 import ast
+import csv
 import importlib.util
 import json
 import os
@@ -207,6 +208,64 @@ def compared_arms() -> list[str]:
     ]
 
 
+def compared_network() -> list[str]:
+    """Set the network that the simulator shows against the claims, from the table of verification/network.py."""
+    results = Path(__file__).parents[2] / "verification" / "results"
+    record = json.loads((results / "network.json").read_text(encoding="utf-8"))
+    with (results / "network.tsv").open(encoding="utf-8", newline="") as handle:
+        pairs = list(csv.DictReader(handle, delimiter="\t"))
+
+    def change(row: dict[str, str], prefix: str = "") -> str:
+        value, low, high = (row[prefix + c] for c in ("change", "ci_low", "ci_high"))
+        return f"{float(value):+.3f} ({float(low):+.3f} to {float(high):+.3f})" if value else ""
+
+    def rows(*verdicts: str) -> list[list[str]]:
+        found = [r for r in pairs if r["verdict"] in verdicts]
+        found.sort(key=lambda r: (verdicts.index(r["verdict"]), -abs(float(r["change"] or 0.0)), r["source"]))
+        return [
+            [code(r["source"]), r["claim"], code(r["target"]), code(r["observable"]), r["verdict"], change(r),
+             change(r, "grown_"), text(r["reason"]) or "not known"]
+            for r in found
+        ]  # fmt: skip
+
+    head = ["raised", "claim", "moved", "observable", "verdict", "change of ln observable", "grown up with it"]
+    return [
+        "# Compared with the claims",
+        "",
+        "Who moves whom in the simulator when one mechanism is switched on at full activity, or one state is raised by "
+        "a parameter of its own, against what the literature claims ([the network of claims](../network.md)). The "
+        "tumors carry the other mechanisms as often as their type does, grow untreated to its usual burden, and are "
+        "followed for twelve weeks without treatment, with and without the mechanism. The change is that of ln of the "
+        "target's observable, mean over weeks 5 to 12, signed so that positive means more of the target mechanism: "
+        "median over draws with its 95 % interval. Beside it stands the same for tumors that grew up with the "
+        "mechanism to the same burden. What shows only under treatment does not show here.",
+        "",
+        f"{record['draws']} draws of {text(record['tumor'])}, seed {record['seed']}, knowledge digest "
+        f"{code(record['knowledge_digest'])}. `verification/network.py` writes the table of all pairs and a figure; "
+        "both are under `verification/results`.",
+        "",
+        *table(
+            ("verdict", "pairs", "meaning"),
+            [[v, str(record["verdicts"][v]), text(meaning)] for v, meaning in record["meaning"].items()],
+        ),
+        "## Claims that the simulator does not show",
+        "",
+        *table([*head, "likely reason"], rows("opposite", "varies", "not seen", "in the long run", "disputed")),
+        "## Claims that were not tested",
+        "",
+        *table(("raised", "claim", "moved", "why"), [
+            [*r[:3], text(record["meaning"][r[4]])] for r in rows("no switch", "same quantity")]),
+        "## Moved strongly, and claimed by nobody",
+        "",
+        "Candidates for claims that the catalogue lacks, or for artifacts of the model.",
+        "",
+        *table(head, [r[:-1] for r in rows("not claimed")]),
+        "## Claims that the simulator shows",
+        "",
+        *table(head, [r[:-1] for r in rows("agrees")]),
+    ]  # fmt: skip
+
+
 def public_files() -> list[str]:
     """The registered public files with address, hash, license and terms."""
     from tumornexus.io.datasets import REGISTRY, registry
@@ -268,6 +327,7 @@ PAGES = {
     "command_line": command_line,
     "python": python_names,
     "compared_arms": compared_arms,
+    "compared_network": compared_network,
     "public_files": public_files,
 }
 

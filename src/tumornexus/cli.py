@@ -258,6 +258,85 @@ def compare_command(
     Console().print(rich_table(compare_modalities(load_knowledge(extra=records))))
 
 
+@app.command("network")
+def network_command(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the interactive page and the static figures.")
+    ] = None,
+    paths: Annotated[
+        tuple[str, str] | None, typer.Option("--paths", metavar="A B", help="Signed chains of claims from A to B.")
+    ] = None,
+    loops: Annotated[bool, typer.Option("--loops", help="Feedback loops.")] = False,
+    through: Annotated[str | None, typer.Option("--through", help="Only loops through this mechanism.")] = None,
+    reverses: Annotated[str | None, typer.Option("--reverses", help="What reverses this mechanism.")] = None,
+    complementary: Annotated[
+        bool, typer.Option("--complementary", help="Therapies that cover different steps and hubs.")
+    ] = False,
+    therapy: Annotated[
+        list[str] | None,
+        typer.Option("--therapy", help="With --complementary: one for its partners, several to judge the set."),
+    ] = None,
+    longest: Annotated[int, typer.Option("--longest", min=1, max=8, help="Steps of a chain or loop at most.")] = 5,
+    records: Records = None,
+) -> None:
+    """Ask the network of claims, or draw it: paths, feedback loops, reversals, complementary therapies."""
+    from rich.console import Console
+
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.terminal import rich_table
+    from tumornexus.report import claims_terminal as say
+
+    knowledge = load_knowledge(extra=records)
+    found = []
+    if paths:
+        found.append(say.paths(knowledge, *paths, longest=longest))
+    if loops or through:
+        found.append(say.loops(knowledge, through=through, longest=longest))
+    if reverses:
+        found.append(say.reversals(knowledge, reverses))
+    if complementary or therapy:
+        found.append(say.complements(knowledge, therapy or []))
+    if not found and out is None:
+        found.append(say.summary(knowledge))
+    console = Console(highlight=False)
+    for table in found:
+        console.print(rich_table(table))
+    if out is not None:
+        from tumornexus.report.claims import write_network
+
+        for path in write_network(knowledge, out):
+            typer.echo(str(path))
+
+
+@app.command("export")
+def export_command(
+    out: Annotated[Path, typer.Argument(help="Folder for the export; made if it does not exist.")],
+    base: Annotated[
+        str | None, typer.Option("--base", help="Address under which you publish the records, such as https://x.org/.")
+    ] = None,
+    records: Records = None,
+) -> None:
+    """Write the whole catalogue in open formats: JSON-LD, N-Triples, GraphML and CSV, with digest and version."""
+    from tumornexus.errors import InputError
+    from tumornexus.io.catalogue import coverage, export_catalogue
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.explain import Table
+    from tumornexus.knowledge.linked import BASE
+    from tumornexus.knowledge.terminal import rich_table
+
+    if base is not None and not (base.startswith(("http://", "https://", "urn:")) and base.endswith(("/", "#", ":"))):
+        raise InputError(
+            "not an address", field="--base", value=base, valid="http(s)://... or urn:..., ending in / # :"
+        )
+    knowledge = load_knowledge(extra=records)
+    manifest = export_catalogue(knowledge, out, base or BASE)
+    from rich.console import Console
+
+    rows = tuple((plural, str(of), str(n)) for plural, (n, of) in coverage(knowledge).items())
+    Console().print(rich_table(Table("Identifiers", ("records", "number", "with a term or address elsewhere"), rows)))
+    typer.echo(f"{len(manifest['sha256']) + 1} files, digest {manifest['digest']}: {out}")
+
+
 @app.command("export-sbml")
 def export_sbml_command(
     regimen: Annotated[str, typer.Argument(help='Regimen, such as "nivolumab 240 mg q2w".')],

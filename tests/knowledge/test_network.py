@@ -1,4 +1,4 @@
-"""The claimed network: signs, loops, reversals, complements, export and picture."""
+"""The claimed network: signs, loops, reversals, complements and export."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.network import (
     claimed_network,
     complementary,
+    complementary_pairs,
     feedback_loops,
-    network_figure,
+    graphml,
     paths_between,
-    ring_layout,
+    plain,
     what_reverses,
-    write_graphml,
 )
 
 
@@ -73,26 +73,36 @@ def test_complementary_counts_cycle_steps(graph: nx.MultiDiGraph) -> None:
         complementary(graph, ["ido"])
 
 
-def test_graphml_reads_back(graph: nx.MultiDiGraph, tmp_path: Path) -> None:
-    write_graphml(graph, tmp_path / "network.graphml")
+def test_pairs_are_ordered_by_what_the_second_adds(graph: nx.MultiDiGraph) -> None:
+    (pair,) = complementary_pairs(graph, partner_of="anti_pd1")
+    assert set(pair.steps) == {"anti_pd1", "ido_inhibitor"}
+    # PD-1 blockade helps step 7 and reverses nothing here: the IDO1 inhibitor alone reaches as much.
+    assert (pair.covered, pair.hubs_covered, pair.added) == ((3, 7), ("metabolic competition",), 0)
+    assert "helped more than once: step 7" in pair.reason
+    with pytest.raises(InputError, match="unknown therapy"):
+        complementary_pairs(graph, partner_of="ido")
+
+
+def test_a_step_that_sources_claim_both_ways_has_no_sign(graph: nx.MultiDiGraph) -> None:
+    disputed = graph.copy()
+    disputed.add_edge("ido", "t_cell_exhaustion", relation="drives", sign="-", source=("beta2021",), where="")
+    (path,) = paths_between(disputed, "ido_inhibitor", "t_cell_exhaustion")
+    assert path.signs == ("-", "±")
+    assert path.sign == "±"
+
+
+def test_loops_can_be_asked_for_through_one_mechanism(graph: nx.MultiDiGraph) -> None:
+    assert feedback_loops(graph, through="ido") == feedback_loops(graph)
+    with pytest.raises(InputError, match="no such node"):
+        feedback_loops(graph, through="idoo")
+
+
+def test_graphml_reads_back_as_the_same_graph(small: Knowledge, tmp_path: Path) -> None:
+    whole = claimed_network(small, parameters=True)
+    (tmp_path / "network.graphml").write_text(graphml(whole), encoding="utf-8")
     again = nx.read_graphml(tmp_path / "network.graphml", force_multigraph=True)
-    assert set(again) == set(graph)
-    assert again.number_of_edges() == graph.number_of_edges()
+    expected = plain(whole)
+    assert dict(again.nodes(data=True)) == dict(expected.nodes(data=True))
+    assert list(again.edges(keys=True, data=True)) == list(expected.edges(keys=True, data=True))
+    assert again.graph["digest"] == small.digest
     assert again.nodes["ido"]["cycle_steps"] == "3;7"
-
-
-def test_layout_is_a_ring_without_collisions(graph: nx.MultiDiGraph) -> None:
-    angles = sorted(ring_layout(graph).values())
-    assert len(angles) == 2
-    assert 0 < angles[0] < angles[1] < 2 * math.pi
-    assert ring_layout(nx.MultiDiGraph()) == {}
-
-
-@pytest.mark.parametrize("active", [None, {}, {"ido": 0.9, "unknown": 1.0}])
-def test_figure_is_drawn_without_pyplot(graph: nx.MultiDiGraph, tmp_path: Path, active: dict | None) -> None:
-    figure = network_figure(graph, active)
-    figure.savefig(tmp_path / "network.svg")
-    text = (tmp_path / "network.svg").read_text()
-    assert "<svg" in text
-    words = [t.get_text() for t in figure.axes[0].texts]
-    assert "IDO1\nup-regulation" in words or "IDO1 up-regulation" in words

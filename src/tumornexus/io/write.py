@@ -99,6 +99,8 @@ def write_results(folder: Path, files: Mapping[str, Content]) -> None:
         ) from error
     try:
         for name, text in texts.items():
+            for place in (stage, folder):
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
             _write_synced(stage / name, text)
         for name in texts:
             os.replace(stage / name, folder / name)

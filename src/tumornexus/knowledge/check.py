@@ -9,7 +9,7 @@ something a reader should know (shared genes, shared parameters, counts).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -470,6 +470,23 @@ class _Checker:
         for cell in self.k.cells.values():
             self.genes("cells", cell.id, "markers", cell.markers)
 
+    def identifiers(self) -> None:
+        tables = {kind: getattr(self.k, plural) for plural, kind in KINDS.items()}
+        owners: dict[str, set[str]] = defaultdict(set)
+        for entry in self.k.identifiers.values():
+            kind, _, record = entry.id.partition("/")
+            if kind not in tables:
+                self.say("error", "identifiers", entry.id, "id", f"no such kind; {', '.join(tables)}", kind)
+            else:
+                self.known("identifiers", entry.id, "id", [record], tables[kind], kind)
+            for term in entry.terms:
+                if term.match == "exact":
+                    owners[term.id].add(entry.id)
+        for term, ids in owners.items():
+            if len(ids) > 1:
+                self.say("error", "identifiers", sorted(ids)[0], "terms.id",
+                         f"means exactly the same as {' and as '.join(sorted(ids))}", term)  # fmt: skip
+
     def cycle(self) -> None:
         missing = sorted(set(range(1, 8)) - set(self.k.cycle))
         if missing:
@@ -530,7 +547,8 @@ def check_meaning(
         for record in getattr(knowledge, plural).values():
             check(record)
     for check in (
-        checker.parameters, checker.cells_and_mediators, checker.cycle, checker.sources, checker.names, checker.split,
+        checker.parameters, checker.cells_and_mediators, checker.identifiers, checker.cycle, checker.sources,
+        checker.names, checker.split,
     ):  # fmt: skip
         check()
     for plural in KINDS:

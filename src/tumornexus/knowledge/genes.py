@@ -27,9 +27,34 @@ class GeneTable:
     Attributes:
         path: the tab-separated file with columns ``symbol`` and ``aliases`` (separated by ``|``); None for an
             empty table.
+        numbers_path: the tab-separated file with columns ``symbol`` and ``hgnc``; None where there are no numbers.
     """
 
     path: Path | None = field(default=None)
+    numbers_path: Path | None = field(default=None)
+
+    @cached_property
+    def _numbers(self) -> dict[str, str]:
+        numbers: dict[str, str] = {}
+        if self.numbers_path is not None:
+            for at, line in enumerate(self.numbers_path.read_text(encoding="utf-8").splitlines(), start=1):
+                if line.startswith("#") or line == "symbol\thgnc" or not line:
+                    continue
+                symbol, _, number = line.partition("\t")
+                if not symbol or not number.isdigit():
+                    raise KnowledgeFormError(
+                        "a row needs a symbol, a tab and a number",
+                        file=self.numbers_path,
+                        field=f"line {at}",
+                        value=line[:40],
+                    )
+                numbers[symbol] = number
+        return numbers
+
+    def hgnc(self, symbol: str) -> str | None:
+        """Return the HGNC identifier of an approved symbol (``HGNC:17635`` for CD274), or None if it is not known."""
+        number = self._numbers.get(symbol)
+        return f"HGNC:{number}" if number else None
 
     @cached_property
     def _maps(self) -> tuple[frozenset[str], dict[str, str]]:

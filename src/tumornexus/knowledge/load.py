@@ -2,8 +2,8 @@
 
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
 file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
-``diseases.toml`` and ``trials.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib`` holds references;
-``genes.tsv`` the symbols.
+``diseases.toml``, ``trials.toml`` and ``identifiers.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib``
+holds references; ``genes.tsv`` the symbols, ``hgnc.tsv`` their numbers.
 A folder of further records (``--knowledge DIR``) has the same layout; whatever it lacks is simply not added. What it
 says of a record that is there already is joined to that record: a mechanism's `reversed_by` makes the therapy reverse
 it, a drug's `therapy` makes it an agent, a mechanism's `prevalence` becomes that of the tumor types.
@@ -31,6 +31,7 @@ from tumornexus.knowledge.records import (
     CycleStep,
     Disease,
     Drug,
+    Identifiers,
     Mechanism,
     Mediator,
     Parameter,
@@ -52,6 +53,7 @@ LISTS: dict[str, tuple[str, type[Record]]] = {
     "tumors": ("tumor", Tumor),
     "diseases": ("disease", Disease),
     "trials": ("trial", Trial),
+    "identifiers": ("identifier", Identifiers),
 }
 KINDS: dict[str, str] = {
     "mechanisms": "mechanism", "therapies": "therapy", "drugs": "drug", "tumors": "tumor", "trials": "trial",
@@ -97,6 +99,7 @@ class Knowledge:
         cycle: step 1-7 of the cancer-immunity cycle to its record.
         references: bibliography key to its fields.
         digest: first 16 hexadecimal digits of the SHA-256 over all file names and contents.
+        identifiers: ``kind/id`` to the terms of other vocabularies for that record.
         origin: ``kind/id`` to the file it was read from, as messages name it.
         genes: approved symbols and aliases, read on first use.
         files: name of a file in messages to where it lies.
@@ -115,6 +118,7 @@ class Knowledge:
     cycle: Mapping[int, CycleStep]
     references: Mapping[str, Mapping[str, str]]
     digest: str
+    identifiers: Mapping[str, Identifiers] = field(default_factory=dict, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     genes: GeneTable = field(default_factory=GeneTable)
     files: Mapping[str, Path] = field(default_factory=dict, repr=False)
@@ -371,6 +375,7 @@ class _Reader:
         self.problems: list[KnowledgeFormError] = []
         self.hash = hashlib.sha256()
         self.genes: Path | None = None
+        self.hgnc: Path | None = None
 
     def add(
         self, kind: str, cls: type[Record], raw: dict[str, Any], file: str, text: str, root: tuple[Step, ...] = (),
@@ -437,11 +442,11 @@ class _Reader:
         parent = name.rpartition("/")[0]
         if path.suffix == ".bib":
             self.bibliography(_text(content, shown), shown)
-        elif name == "genes.tsv":
+        elif name in ("genes.tsv", "hgnc.tsv"):
             if extra:
                 raise KnowledgeFormError("the table of gene symbols comes with the program", file=shown,
-                                         valid="no genes.tsv here")  # fmt: skip
-            self.genes = path
+                                         valid=f"no {name} here")  # fmt: skip
+            self.genes, self.hgnc = (path, self.hgnc) if name == "genes.tsv" else (self.genes, path)
         elif path.suffix == ".toml" and parent in FOLDERS:
             text = _text(content, shown)
             self.add(parent, FOLDERS[parent], _parse_toml(text, shown), shown, text, stem=path.stem)
@@ -515,7 +520,7 @@ class _Reader:
             references=self.references,
             digest=self.hash.hexdigest()[:16],
             origin=self.origin,
-            genes=GeneTable(self.genes),
+            genes=GeneTable(self.genes, self.hgnc),
             files=self.files,
             added=tuple(self.added),
             added_files=tuple(self.added_files),

@@ -415,6 +415,27 @@ class Mediator(Sourced):
     identifier: str | None = None  # ChEBI or HGNC
 
 
+class Term(Record):
+    """A term of another vocabulary: its identifier as prefix and number, the name it has there, how it relates.
+
+    `match` follows SKOS, read from the record: the term means the same (``exact``), nearly the same (``close``),
+    something wider (``broad``) or something narrower (``narrow``).
+    """
+
+    id: str = Field(
+        pattern=r"^(ATC:[A-Z]\d\d[A-Z]{1,2}(\d\d)?|CHEBI:\d+|MONDO:\d{7}|CL:\d{7}|HGNC:\d+|ONCOTREE:[A-Z0-9_]+)$"
+    )
+    name: str
+    match: Literal["exact", "close", "broad", "narrow"] = "exact"
+
+
+class Identifiers(Record):
+    """What other vocabularies call one record, named by kind and id (``drug/nivolumab``)."""
+
+    id: str = Field(pattern=r"^[a-z]+/[a-z0-9_]+$")
+    terms: tuple[Term, ...] = Field(min_length=1)
+
+
 class CycleStep(Record):
     """One step of the cancer-immunity cycle."""
 

@@ -31,7 +31,8 @@ SECTIONS = (
 )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file that ships with the report."""
     return (files("tumornexus.report") / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -62,14 +63,14 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         "pareto": figures.pareto_figure(view),
     }
     cited = sorted({s for m in view.mechanisms for s in m.sources})
-    return environment.from_string(_asset("report.html.j2")).render(
+    return environment.from_string(asset("report.html.j2")).render(
         view=view,
         answers=answers(view),
         measurements=to_measure(view),
         figures={name: Markup(scene.svg()) for name, scene in drawn.items()},
         widths={name: scene.width for name, scene in drawn.items()},
-        css=Markup(_asset("report.css")),
-        js=Markup(_asset("report.js")),
+        css=Markup(asset("report.css")),
+        js=Markup(asset("report.js")),
         sections=SECTIONS,
         words=words,
         style=style,
