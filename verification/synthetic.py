@@ -143,6 +143,8 @@ PLANTS: dict[str, Plant] = {
     "cdc1_loss": Plant(_by(0.25, 0.25, 0.25), sign=-1.0, cells={"t_cell": -0.7}),
 }
 MECHANISMS = tuple(PLANTS)
+# Mechanisms that a clinical fact defines: not drawn with the others, true where the fact is.
+FROM_FACTS = {"antibiotic_exposure": "antibiotics_60d"}
 INFLAMED = "inflamed"  # latent companion of the T-cell fraction, not a mechanism
 CORRELATION: tuple[tuple[str, str, float], ...] = (
     ("caf", "tgf_beta", 0.6),
@@ -470,6 +472,7 @@ def _clinical(rng: np.random.Generator, truth: Mapping[str, float], tmb: float, 
 
     LDH follows glycolysis and hypoxia, the neutrophil ratio and albumin follow suppressor myeloid cells; a disturbed
     gut flora usually has antibiotics behind it, and a few undisturbed ones saw them too; purity is read with an error.
+    Stool is not measured, so that of the two the profile can see the antibiotics only.
     """
     glycolytic = max(truth.get("glycolysis", 0.0), truth.get("hypoxia", 0.0))
     ldh = float(np.exp(rng.normal(np.log(0.85) + 0.7 * glycolytic, 0.3)))
@@ -518,15 +521,20 @@ def generate_patient(
     purity = float(fractions[-1]) if purity is None else purity
     mutations, tmb, lost = _mutations(rng, stats, tumor, truth, purity)
     expression = _expression(rng, stats, tumor, effect, truth, fractions, lost)
+    copies, hla = _copies(rng, stats, lost), _hla(rng, truth)
+    clinical = _clinical(rng, truth, tmb, purity)
+    for name, fact in FROM_FACTS.items():
+        if clinical[fact]:  # a stream of its own: the draws of the patient stay what they were
+            truth[name] = round(float(_generator(seed, name, index).beta(*EXTENT)), 3)
     return SyntheticPatient(
         sample=sample or f"SYN{index:04d}",
         tumor=tumor,
         batch=batch,
         expression=expression,
         mutations=mutations,
-        copies=_copies(rng, stats, lost),
-        hla=_hla(rng, truth),
-        clinical=_clinical(rng, truth, tmb, purity),
+        copies=copies,
+        hla=hla,
+        clinical=clinical,
         truth=truth,
         fractions=dict(zip(stats.cell_type, np.round(fractions, 4).tolist(), strict=True)),
     )
@@ -593,7 +601,8 @@ def write_cohort(patients: Sequence[SyntheticPatient], folder: Path) -> None:
         ),
     )
     write_text(folder / "hla.tsv", table(["sample", "hla_alleles"], ([p.sample, ";".join(p.hla)] for p in patients)))
+    known = (*MECHANISMS, *FROM_FACTS)
     write_text(
         folder / "truth.tsv",
-        table(["sample", *MECHANISMS], ([p.sample, *(str(p.truth.get(m, 0)) for m in MECHANISMS)] for p in patients)),
+        table(["sample", *known], ([p.sample, *(str(p.truth.get(m, 0)) for m in known)] for p in patients)),
     )

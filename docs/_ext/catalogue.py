@@ -143,6 +143,9 @@ class Catalogue:
         if driven:
             lines += ["## What drives it", ""]
             lines += table(["mechanism", "sign"], [[self.link("mechanisms", o.id), d.sign] for o, d in driven])
+        if m.raised_by:
+            lines += ["## What treatment brings it about", ""]
+            lines += [*(f"- {self.link('therapies', t)}" for t in m.raised_by), ""]
         lines += ["## What reverses it", ""]
         lines += [f"- {self.link('therapies', t)}" for t in m.reversed_by] or ["No therapy of the catalogue."]
         lines += [""]

@@ -70,6 +70,8 @@ def test_unknown_names_list_near_misses(small: Knowledge) -> None:
         ("mechanisms/ido.toml", 'id = "ido"', 'id = "ido_two"', ["stem", "ido_two"]),
         ("mechanisms/ido.toml", 'id = "ido"', 'id = "Ido"', ["malformed id", "lower-case"]),
         ("mechanisms/ido.toml", 'kind = "cause"', 'kind = "state"', ["carries no [[effect]]"]),
+        ("mechanisms/ido.toml", 'kind = "cause"', 'kind = "cause"\nraised_by = ["ido_inhibitor"]',
+         ["'raised_by' belongs to states and outcomes"]),
         ("parameters.toml", 'assumed = "defined as 1 in the typical tumor"', "", ["ido_activity", "source", "assumed"]),
         ("parameters.toml", "[[parameter]]", "[[params]]", ["unexpected table", "params", "[[parameter]] only"]),
         ("parameters.toml", 'id = "pd1_signal"', 'id = "ido_activity"', ["defined twice"]),

@@ -49,12 +49,15 @@ def test_a_patient_depends_on_seed_and_index_only(cohort):
 
 
 def test_truth_is_what_the_design_says(cohort):
-    counts = np.array([len(p.truth) for p in cohort])
+    counts = np.array([len(set(p.truth) & set(synthetic.PLANTS)) for p in cohort])
     nothing = np.mean(counts == 0)
     assert 0.05 <= nothing <= 0.4  # a fifth of 40, within 2.4 standard errors
     assert counts[counts > 0].min() >= synthetic.PLANTED[0]
     assert counts.max() <= synthetic.PLANTED[1]
     assert all(0.0 < extent <= 1.0 for p in cohort for extent in p.truth.values())
+    for name, fact in synthetic.FROM_FACTS.items():
+        assert {bool(p.clinical[fact]) for p in cohort} == {True, False}
+        assert all((name in p.truth) == bool(p.clinical[fact]) for p in cohort)
     assert all(sum(p.fractions.values()) == pytest.approx(1.0, abs=1e-3) for p in cohort)
 
 

@@ -41,6 +41,10 @@ NUMBERS: dict[str, tuple[tuple[str, ...], float, float, str]] = {
     "antibiotics_days_before": (("antibiotics_days_before",), 0.0, 3650.0, "days"),
     "microbiome_diversity": (("microbiome_diversity", "alpha_diversity", "shannon"), 0.0, 20.0, "Shannon index"),
     "car_antigen_percent": (("car_antigen_percent",), 0.0, 100.0, "percent of cells"),
+    "cd8_ki67_fold": (("cd8_ki67_fold",), 0.0, 100.0, "fold of the Ki-67+ share of PD-1+ CD8 T cells before treatment"),
+    "lymphocytes_per_nl": (("lymphocytes_per_nl", "absolute_lymphocyte_count"), 0.0, 500.0, "1e9 per liter"),
+    "fiber_g_day": (("fiber_g_day",), 0.0, 200.0, "grams per day"),
+    "car_t_peak_per_ul": (("car_t_peak_per_ul",), 0.0, 100000.0, "CAR-T cells per microliter of blood"),
     "OS_days": (("OS_days",), 0.0, 20000.0, "days"),
     "PFS_days": (("PFS_days",), 0.0, 20000.0, "days"),
 }
@@ -56,6 +60,8 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "prior_anti_pd1": ("prior_anti_pd1",),
     "prior_anti_ctla4": ("prior_anti_ctla4",),
     "hla_loh": ("hla_loh",),
+    "tumor_bacteria": ("tumor_bacteria",),
+    "car_target_on_normal_tissue": ("car_target_on_normal_tissue",),
 }
 TEXTS: dict[str, tuple[str, ...]] = {
     "sex": ("sex",),

@@ -201,6 +201,9 @@ class _Checker:
             if d.target == m.id:
                 self.say("error", here, m.id, "drives.target", "cyclic: it drives itself", d.target)
         self.known(here, m.id, "reversed_by", m.reversed_by, k.therapies, "therapy")
+        self.known(here, m.id, "raised_by", m.raised_by, k.therapies, "therapy")
+        for therapy in sorted(set(m.raised_by) & set(m.reversed_by)):
+            self.say("error", here, m.id, "raised_by", "the same therapy cannot raise and reverse it", therapy)
         self.known(here, m.id, "not_reversed.therapy", (e.therapy for e in m.not_reversed), k.therapies, "therapy")
         for therapy in m.reversed_by:
             if therapy in k.therapies and m.id not in k.therapies[therapy].reverses:

@@ -242,6 +242,8 @@ def _mechanism(k: Knowledge, m: Mechanism) -> tuple[list[str], list[str], list[T
         paragraphs.append(f"Reversed by: {_join(_name(k, 'therapies', t) for t in m.reversed_by)}.")
     else:
         paragraphs.append("No therapy in the catalogue reverses it.")
+    if m.raised_by:
+        paragraphs.append(f"Brought about by: {_join(_name(k, 'therapies', t) for t in m.raised_by)}.")
     drivers = [o.id for o in k.mechanisms.values() for d in o.drives if d.target == m.id]
     warnings, trials = _against(k, m.claim_conflict, m.reversed_by, "Targeting it", "agents against it")
     warnings += [

@@ -1,7 +1,8 @@
 """The network of resistance as the literature claims it: who drives whom, and what reverses it.
 
-Built from the records alone: nodes are mechanisms and therapies, signed edges are the `drives` of mechanisms and the
-`reverses` of therapies. It is a set of claims to be compared with the simulated network, never an input to it.
+Built from the records alone: nodes are mechanisms and therapies, signed edges are the `drives` of mechanisms, what
+therapies reverse and what they bring about (`raised_by`). It is a set of claims to be compared with the simulated
+network, never an input to it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def claimed_network(knowledge: Knowledge, *, parameters: bool = False) -> nx.Mul
 
     Nodes carry ``kind`` (``mechanism``, ``therapy`` or ``parameter``), ``name``, and for mechanisms ``mechanism_kind``,
     ``hub``, ``category``, ``cycle_steps``, ``table1``. Edges carry ``relation``
-    (``drives``, ``reverses``, ``affects``),
+    (``drives``, ``reverses``, ``raises``, ``affects``),
     ``sign`` (``+`` or ``-``), ``source`` (bibliography keys) and ``where`` (place in the reviewed literature).
 
     Args:
@@ -58,6 +59,10 @@ def claimed_network(knowledge: Knowledge, *, parameters: bool = False) -> nx.Mul
             graph.add_edge(
                 therapy, mechanism, relation="reverses", sign="-", source=tuple(sorted(sources)), where=""
             )  # fmt: skip
+    for m in knowledge.mechanisms.values():
+        for therapy in m.raised_by:
+            if therapy in graph:
+                graph.add_edge(therapy, m.id, relation="raises", sign="+", source=m.source, where="")
     if parameters:
         for owner, items in (
             *((m.id, m.effect) for m in knowledge.mechanisms.values()),

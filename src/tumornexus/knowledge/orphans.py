@@ -30,7 +30,7 @@ SAME_SIGNATURE = 0.5
 
 
 def circles(k: Knowledge, say: Say) -> None:
-    """A state or outcome needs a cause upstream: records that only drive one another explain nothing."""
+    """A state or outcome needs a cause or a treatment upstream: records that only drive one another explain nothing."""
     above: dict[str, set[str]] = defaultdict(set)
     for m in k.mechanisms.values():
         for d in m.drives:
@@ -44,7 +44,7 @@ def circles(k: Knowledge, say: Say) -> None:
             if other not in upstream:
                 upstream.add(other)
                 todo.extend(above[other])
-        if any(k.mechanisms[o].kind == "cause" for o in upstream):
+        if any(k.mechanisms[o].kind == "cause" or k.mechanisms[o].raised_by for o in (*upstream, m.id)):
             continue
         if m.id in upstream:
             ring = sorted(o for o in upstream if o != m.id)

@@ -186,6 +186,7 @@ class Mechanism(Record):
     seed: str | None = None
     process: Process
     reversed_by: tuple[str, ...] = ()  # therapy ids
+    raised_by: tuple[str, ...] = ()  # therapy ids: treatments that bring about this state or outcome
     not_reversed: tuple[Exception_, ...] = ()
     expected: Expected
     biomarker: tuple[Biomarker, ...] = ()
@@ -201,6 +202,8 @@ class Mechanism(Record):
             raise ValueError("a cause needs at least one [[effect]]")
         if self.kind != "cause" and self.effect:
             raise ValueError(f"a {self.kind} carries no [[effect]]: its biology is in the rate laws")
+        if self.kind == "cause" and self.raised_by:
+            raise ValueError("a cause is there before treatment: 'raised_by' belongs to states and outcomes")
         return self
 
 

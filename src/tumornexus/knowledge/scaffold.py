@@ -88,6 +88,7 @@ def mechanism_text(identifier: str, knowledge: Knowledge, kind: str = "cause") -
         _field(m, "relevance_ici", '"<relevance>"', get_args(records.Relevance)),
         _field(m, "relevance_car_t", '"<relevance>"', get_args(records.Relevance)),
         _field(m, "reversed_by", "[]  # such as " + ", ".join(f'"{t}"' for t in list(knowledge.therapies)[:3])),
+        *([] if kind == "cause" else [_field(m, "raised_by", "[]")]),
         _field(m, "source", '["<key>"]'),
         "[process]",
         _field("Process", "observable", '"<observable>"', observables()),

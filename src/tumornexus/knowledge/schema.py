@@ -38,6 +38,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "relevance_ici": "How much it matters to checkpoint inhibitors.",
         "relevance_car_t": "How much it matters to CAR-T cells.",
         "reversed_by": "Therapies that reverse the process, by id.",
+        "raised_by": "Therapies that bring about this state or outcome, by id; a cause is there before treatment.",
         "source": "Keys of the bibliography (any *.bib file of the folder).",
     },
     "Process": {
@@ -147,7 +148,8 @@ def _offer(schema: dict[str, Any], knowledge: Knowledge) -> None:
         (parts["OccursIn"], "tumor", open_(["any", *knowledge.tumors])),
     ):
         part["properties"][field] |= offered
-    schema["properties"]["reversed_by"]["items"] = open_(knowledge.therapies)
+    for field in ("reversed_by", "raised_by"):
+        schema["properties"][field]["items"] = open_(knowledge.therapies)
 
 
 def write_schemas(folder: Path, knowledge: Knowledge | None = None) -> list[Path]:

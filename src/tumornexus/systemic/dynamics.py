@@ -295,8 +295,15 @@ OBSERVABLES = (
     "microbiome", "bacteria", "virus", "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss",
     "clone_pathway_reactivated", "cart_tumor", "cart_blood", "car_recognition", "car_antigen", "cxcl9_10", "ifng",
     "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes", "niche", "vesicles",
-    "new_lesion_volume", "toxicity_hazard",
+    "new_lesion_volume", "toxicity_hazard", "clonal_diversity",
 )  # fmt: skip
+
+
+def diversity(amounts: jax.Array) -> jax.Array:
+    """Return the probability that two cells drawn at random are of different kinds, (batch,): Simpson's index
+    1 - sum of squared shares over the kinds of `amounts` (kind, batch); 0 for one kind alone."""
+    shares = amounts / jnp.maximum(jnp.sum(amounts, 0), 1e-12)
+    return 1.0 - jnp.sum(shares**2, 0)
 
 
 def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
@@ -304,7 +311,8 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
 
     Averages over lesions are weighted by volume. Volumes in mL, cell populations as fractions of sites (blood in
     Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, other signals in half-effect
-    units. `lesion_volume` (lesion, batch) comes besides the names of `OBSERVABLES`.
+    units. `clonal_diversity` is that of the clones, persisters being one kind more. `lesion_volume` (lesion, batch)
+    comes besides the names of `OBSERVABLES`.
     """
     now = situation(state, p, h)
     local = now.local
@@ -389,5 +397,6 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "vesicles": now.vesicles,
         "new_lesion_volume": now.volume_ml[OCCULT],
         "toxicity_hazard": state.toxicity_hazard,
+        "clonal_diversity": diversity(jnp.stack([*jnp.sum(state.cancer, 1), jnp.sum(state.persister, (0, 1))])),
     }
     return {**values, "lesion_volume": now.volume_ml}
