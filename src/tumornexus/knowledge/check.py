@@ -409,10 +409,11 @@ class _Checker:
                     first = owners.setdefault(fold(name), {})
                     first.setdefault(identifier, name)
             for ids in owners.values():
-                for identifier in list(ids)[1:]:
-                    others = [i for i in ids if i != identifier]
-                    self.say("error", plural, identifier, "aliases", f"conflicting name: {kind} '{', '.join(others)}' "
-                             f"({self.k.origin.get(f'{plural}/{others[0]}', plural)}) goes by it too", ids[identifier],
+                first, *others = ids
+                for identifier in others:
+                    self.say("error", plural, identifier, "aliases", f"conflicting name: it names "
+                             f"{', '.join(sorted(ids))}, and looking it up is ambiguous; the {kind} '{first}' of "
+                             f"{self.k.origin.get(f'{plural}/{first}', plural)} goes by it too", ids[identifier],
                              "names")  # fmt: skip
         for name in set(self.k.mechanisms) & set(self.k.therapies):
             self.say("error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct",
