@@ -46,7 +46,7 @@ CASES: dict[str, tuple[str, str, str, str, type[NexusError], list[str]]] = {
     "conflicting alias": (RECORD, '"IL8"', '"tumor hypoxia"', "aliases =", KnowledgeMeaningError,
                           ["conflicting name", "'hypoxia'", "tumor hypoxia", "mechanisms/hypoxia.toml"]),
     "alias that is an id": (RECORD, '"IL8"', '"MDSC"', "aliases =", KnowledgeMeaningError,
-                            ["conflicting name", "mdsc", "MDSC"]),
+                            ["conflicting name", "names interleukin_8, mdsc", "MDSC"]),
     "unit of another quantity": (RECORD, 'law = "multiply"\nvalue = 2.5\nlow = 1.3\nhigh = 4.0\nunit = "1"',
                                  'law = "add"\nvalue = 0.03\nlow = 0.01\nhigh = 0.06\nunit = "mmHg"', 'unit = "mmHg"',
                                  KnowledgeMeaningError, ["unit mismatch", "effect[1].unit", "1/day", "mmHg"]),

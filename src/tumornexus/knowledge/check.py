@@ -444,10 +444,11 @@ class _Checker:
                     first = owners.setdefault(fold(name), {})
                     first.setdefault(identifier, name)
             for ids in owners.values():
-                for identifier in list(ids)[1:]:
-                    others = [i for i in ids if i != identifier]
-                    self.say("error", plural, identifier, "aliases", f"conflicting name: {kind} '{', '.join(others)}' "
-                             f"({self.k.origin.get(f'{plural}/{others[0]}', plural)}) goes by it too", ids[identifier],
+                first, *others = ids
+                for identifier in others:
+                    self.say("error", plural, identifier, "aliases", f"conflicting name: it names "
+                             f"{', '.join(sorted(ids))}, and looking it up is ambiguous; the {kind} '{first}' of "
+                             f"{self.k.origin.get(f'{plural}/{first}', plural)} goes by it too", ids[identifier],
                              "names")  # fmt: skip
         # A covered tumor type and an uncovered disease under one name: the second could never be told.
         covered = {fold(name): t.id for t in self.k.tumors.values() for name in names_of(t)}
