@@ -455,8 +455,9 @@ class _Checker:
         for disease in self.k.diseases.values():
             for name in names_of(disease):
                 if fold(name) in covered:
-                    self.say("error", "diseases", disease.id, "synonyms", "conflicting name: the tumor type "
-                             f"'{covered[fold(name)]}' goes by it too", name, "names")  # fmt: skip
+                    ids = ", ".join(sorted((covered[fold(name)], disease.id)))
+                    self.say("error", "diseases", disease.id, "synonyms", f"conflicting name: it names {ids}, a tumor "
+                             "type of the model and a disease that it does not cover", name, "names")  # fmt: skip
             self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
         for name in set(self.k.mechanisms) & set(self.k.therapies):
             self.say("error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct",
