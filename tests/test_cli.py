@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from guide import MECHANISM, write_guide_records
 from io_cohorts import expression, expression_text, write_cohort
 from tumornexus import cli
 
@@ -60,10 +62,15 @@ def test_help_comes_at_once():
 def test_help_names_every_command(command):
     told = command("--help")
     assert told.code == 0
-    for name in ("run", "profile", "design", "export-sbml", "export", "network", "explain", "compare", "check", "data"):
+    for name in (
+        "run", "profile", "design", "export-sbml", "export", "network", "explain", "compare", "check", "schema", "new",
+        "data",
+    ):  # fmt: skip
         assert name in told.out
-    for name in ("run", "profile", "design", "network", "export", "explain", "compare", "check"):
-        assert command(name, "--help").code == 0
+    for name in ("run", "profile", "design", "network", "export", "explain", "compare", "check", "export-sbml"):
+        told = command(name, "--help")
+        assert told.code == 0
+        assert "--knowledge" in told.out
 
 
 def test_the_version_is_the_packages(command):
@@ -103,6 +110,45 @@ CASES = {
     "export in an unknown layout": ("export-sbml", "nivolumab 240 mg q2w", "--layout", "xml", "--out", "{tmp}/a.xml"),
     "export into a missing folder": ("export-sbml", "nivolumab 240 mg q2w", "--out", "{tmp}/no/a.xml"),
     "explain something unknown": ("explain", "b2m_lost"),
+    "explain an unknown gene": ("explain", "gene:CXLC9"),
+    "run with records in no folder": ("run", "{cohort}", "--sample", "P1", "--knowledge", "{tmp}/no", "--out", "{out}"),
+    "profile with records in no folder": ("profile", "{cohort}", "--knowledge", "{tmp}/no", "--out", "{out}"),
+    "design with records in no folder": (
+        "design",
+        "{cohort}",
+        "--sample",
+        "P1",
+        "--knowledge",
+        "{tmp}/no",
+        "--out",
+        "{out}",
+    ),
+    "explain with records in no folder": ("explain", "ido", "--knowledge", "{tmp}/no"),
+    "compare with records in no folder": ("compare", "ici", "car-t", "--knowledge", "{tmp}/no"),
+    "export with records in no folder": (
+        "export-sbml",
+        "nivolumab 240 mg q2w",
+        "--knowledge",
+        "{tmp}/no",
+        "--out",
+        "{tmp}/a.xml",
+    ),
+    "check of records in no folder": ("check", "--knowledge", "{tmp}/no"),
+    "run with a record that cannot be read": (
+        "run",
+        "{cohort}",
+        "--sample",
+        "P1",
+        "--knowledge",
+        "{records}",
+        "--out",
+        "{out}",
+    ),
+    "profile with a record that cannot be read": ("profile", "{cohort}", "--knowledge", "{records}", "--out", "{out}"),
+    "schemas in place of a file": ("schema", "{cohort}/clinical.tsv"),
+    "a new mechanism of a known name": ("new", "mechanism", "hypoxia", "--into", "{out}"),
+    "a new mechanism of a malformed id": ("new", "mechanism", "My-Idea", "--into", "{out}"),
+    "a new mechanism of an unknown kind": ("new", "mechanism", "my_idea", "--kind", "reason", "--into", "{out}"),
     "compare something unknown": ("compare", "ici", "radiotherapy"),
     "compare a thing with itself": ("compare", "ici", "ici"),
     "fetch an unknown data set": ("data", "fetch", "riaz2071"),
@@ -118,8 +164,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     negative = {**rows, gene: ["-3", *rows[gene][1:]]}
     good = write_cohort(root / "good")
     clinical = (good / "clinical.tsv").read_text()
+    broken = write_guide_records(root / "records")
+    record = broken / "mechanisms" / f"{MECHANISM}.toml"
+    record.write_text(record.read_text(encoding="utf-8").replace('grade = "supported"', 'grade = "sure"'))
     return {
         "tmp": root,
+        "records": broken,
         "cohort": good,
         "plain": write_cohort(root / "plain", expression=expression_text(rows).encode()),
         "empty": write_cohort(root / "empty", expression=gzip.compress(b"")),
@@ -194,6 +244,38 @@ def test_check_names_a_record_without_form(command, tmp_path):
     assert told.code == 2
     assert "broken.toml" in told.out + told.err
     assert "Traceback" not in told.err
+
+
+def test_check_as_json_and_its_exit_status(command, folders):
+    told = command("check", "--json")
+    found = json.loads(told.out)
+    assert (told.code, found["errors"], found["added"]) == (0, 0, [])
+    assert command("check", "--strict").code == int(found["warnings"] > 0)
+    told = command("check", "--json", "--knowledge", folders["records"])
+    found = json.loads(told.out)
+    assert (told.code, found["errors"]) == (2, 1)
+    assert found["findings"][0]["topic"] == "form"
+    assert found["findings"][0]["file"].endswith(f"{MECHANISM}.toml")
+    assert found["findings"][0]["line"] > 1
+
+
+def test_check_shows_what_is_to_be_mended_by_topic(command, folders):
+    told = command("check", "--knowledge", folders["records"])
+    assert told.code == 2
+    assert told.out.startswith("Form  1 error")
+    assert "1 error, 0 warnings" in told.out
+
+
+def test_schemas_and_a_new_record_are_written_where_asked(command, tmp_path):
+    assert command("schema", tmp_path / "schemas").code == 0
+    assert (tmp_path / "schemas" / "mechanisms.schema.json").is_file()
+    told = command("new", "mechanism", "hypoxias", "--into", tmp_path / "mine")
+    assert told.code == 0
+    assert "hypoxia" in told.out
+    assert f"tumornexus check --knowledge {tmp_path / 'mine'}" in told.out.replace("\n", " ")
+    assert (tmp_path / "mine" / "mechanisms" / "hypoxias.toml").is_file()
+    assert command("new", "mechanism", "hypoxias", "--into", tmp_path / "mine").code == 2
+    assert command("check", "--knowledge", tmp_path / "mine").code == 2, "nothing is filled in yet"
 
 
 def test_profile_writes_all_of_its_files(command, folders, tmp_path):

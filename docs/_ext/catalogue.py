@@ -421,10 +421,12 @@ KINDS = {
 
 
 def write_catalogue(app: Sphinx) -> None:
-    """Write all pages before Sphinx looks for sources."""
-    Catalogue(load_knowledge(), Path(app.srcdir) / "catalogue").write_all()
+    """Write all pages before Sphinx looks for sources; `tumornexus_records` names a folder of further records."""
+    extra = app.config.tumornexus_records
+    Catalogue(load_knowledge(extra=Path(extra) if extra else None), Path(app.srcdir) / "catalogue").write_all()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("tumornexus_records", "", "env", str)
     app.connect("builder-inited", write_catalogue, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Public cohorts: list them or fetch them from their public address.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+new_app = typer.Typer(help="Start a record of your own.", no_args_is_help=True)
+app.add_typer(new_app, name="new")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it does not exist.")]
 Sample = Annotated[str | None, typer.Option("--sample", help="Sample id when PATIENT is a cohort folder.")]
@@ -33,6 +35,10 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Model parameter set by hand in its unit, such as cd8_entry=2; may be repeated."),
+]
+Records = Annotated[
+    Path | None,
+    typer.Option("--knowledge", help="Folder of your own records, added to those of the program."),
 ]
 Draws = Annotated[int, typer.Option("--draws", min=8, max=4096, help="Draws of the virtual patient.")]
 
@@ -104,6 +110,7 @@ def run_command(
     sample: Sample = None,
     regimen: Regimens = None,
     overrides: Overrides = None,
+    records: Records = None,
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
@@ -115,9 +122,9 @@ def run_command(
 
     result = run(
         patient, sample=sample, out=out, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws,
-        seed=seed, call=sys.argv, progress=_bar,
+        seed=seed, call=sys.argv, records=records, progress=_bar,
     )  # fmt: skip
-    print_summary(result, knowledge=load_knowledge())
+    print_summary(result, knowledge=load_knowledge(extra=records))
     typer.echo(f"report: {out / 'report.html'}")
 
 
@@ -128,6 +135,7 @@ def design_command(
     sample: Sample = None,
     regimen: Regimens = None,
     overrides: Overrides = None,
+    records: Records = None,
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
@@ -138,7 +146,7 @@ def design_command(
 
     result = run(
         patient, sample=sample, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws, seed=seed,
-        call=sys.argv, progress=_bar,
+        call=sys.argv, records=records, progress=_bar,
     )  # fmt: skip
     write_results(
         out,
@@ -158,6 +166,7 @@ def profile_command(
     sample: Sample = None,
     regimen: Regimens = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Add the twin's simulated response.")] = False,
+    records: Records = None,
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
@@ -167,9 +176,11 @@ def profile_command(
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.regimen import parse_regimen
     from tumornexus.profile import profile_cohort, profile_patient, write_profiles
-    from tumornexus.provenance import manifest
+    from tumornexus.profile.readable import require_readable
+    from tumornexus.provenance import added_records, manifest
 
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(extra=records)
+    require_readable(knowledge)
     parsed = [parse_regimen(text, knowledge) for text in regimen or ()]
     if len(parsed) > 1:
         raise InputError(
@@ -179,15 +190,16 @@ def profile_command(
             valid="one --regimen, or `run`",
         )
     if sample is not None or (patient / "patient.toml").is_file():
-        profiles = [profile_patient(read_patient(patient, sample), knowledge)]
+        profiles = [profile_patient(read_patient(patient, sample, knowledge), knowledge)]
     else:
-        cohort = read_cohort(patient)
+        cohort = read_cohort(patient, knowledge)
         with _bar("profiling", len(cohort)) as tick:
             profiles = profile_cohort(cohort, knowledge, progress=lambda done, total: tick(1))
     extra = None
     if simulate or parsed:
         extra = _twin_responses(profiles, parsed, knowledge, seed, draws)
-    write_profiles(profiles, out, manifest(sys.argv, seed, knowledge.digest), twin=extra)
+    record = manifest(sys.argv, seed, knowledge.digest, **added_records(records, knowledge.added))
+    write_profiles(profiles, out, record, twin=extra)
     typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
 
 
@@ -208,48 +220,26 @@ def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed
 
 
 @app.command("explain")
-def explain_command(name: Annotated[str, typer.Argument(help="Id or alias of anything in the catalogue.")]) -> None:
-    """Tell what the catalogue knows of a mechanism, therapy, drug, tumor type, trial or parameter."""
-    from rich.console import Console
+def explain_command(
+    name: Annotated[str, typer.Argument(help="Id or alias of anything in the catalogue; kind:name for one kind.")],
+    records: Records = None,
+) -> None:
+    """Tell what the catalogue knows of a mechanism, therapy, drug, tumor type, trial, parameter, cell or mediator.
 
+    Also of a biomarker, cycle step, observable, rate law, reference (key, DOI or PMID) or gene.
+    """
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.explain import explain
+    from tumornexus.knowledge.terminal import print_explanation
 
-    told = explain(load_knowledge(), name)
-    console = Console(soft_wrap=False, highlight=False)
-    console.print(told.title, style="bold", markup=False)
-    console.print(f"{told.kind} {told.id}\n", style="dim", markup=False)
-    for paragraph in told.paragraphs:
-        console.print(paragraph + "\n", markup=False)
-    if told.warnings:
-        console.print("What speaks against it", style="bold")
-        for warning in told.warnings:
-            console.print(f"- {warning}", markup=False)
-        console.print()
-    for table in told.tables:
-        console.print(_rich_table(table))
-    if told.references:
-        console.print("References", style="bold")
-        for key, text in told.references:
-            console.print(f"{key}: {text}", markup=False)
-
-
-def _rich_table(table: Any) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
-    out = Table(title=escape(table.title), title_justify="left")
-    for column in table.columns:
-        out.add_column(escape(column), overflow="fold")
-    for row in table.rows:
-        out.add_row(*(escape(cell) for cell in row))
-    return out
+    print_explanation(explain(load_knowledge(extra=records), name))
 
 
 @app.command("compare")
 def compare_command(
     first: Annotated[str, typer.Argument(help="ici")] = "ici",
     second: Annotated[str, typer.Argument(help="car-t")] = "car-t",
+    records: Records = None,
 ) -> None:
     """Compare resistance to checkpoint inhibitors with resistance to CAR-T cells."""
     from rich.console import Console
@@ -257,6 +247,7 @@ def compare_command(
     from tumornexus.errors import InputError
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.explain import compare_modalities
+    from tumornexus.knowledge.terminal import rich_table
 
     known = {"ici": "ici", "checkpoint": "ici", "car-t": "car-t", "cart": "car-t", "car_t": "car-t"}
     for word in (first, second):
@@ -264,7 +255,7 @@ def compare_command(
             raise InputError("unknown modality", field="compare", value=word, valid="ici, car-t")
     if known[first.lower()] == known[second.lower()]:
         raise InputError("nothing to compare", field="compare", value=f"{first} {second}", valid="ici car-t")
-    Console().print(_rich_table(compare_modalities(load_knowledge())))
+    Console().print(rich_table(compare_modalities(load_knowledge(extra=records))))
 
 
 @app.command("network")
@@ -286,14 +277,16 @@ def network_command(
         typer.Option("--therapy", help="With --complementary: one for its partners, several to judge the set."),
     ] = None,
     longest: Annotated[int, typer.Option("--longest", min=1, max=8, help="Steps of a chain or loop at most.")] = 5,
+    records: Records = None,
 ) -> None:
     """Ask the network of claims, or draw it: paths, feedback loops, reversals, complementary therapies."""
     from rich.console import Console
 
     from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.terminal import rich_table
     from tumornexus.report import claims_terminal as say
 
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(extra=records)
     found = []
     if paths:
         found.append(say.paths(knowledge, *paths, longest=longest))
@@ -307,7 +300,7 @@ def network_command(
         found.append(say.summary(knowledge))
     console = Console(highlight=False)
     for table in found:
-        console.print(_rich_table(table))
+        console.print(rich_table(table))
     if out is not None:
         from tumornexus.report.claims import write_network
 
@@ -321,6 +314,7 @@ def export_command(
     base: Annotated[
         str | None, typer.Option("--base", help="Address under which you publish the records, such as https://x.org/.")
     ] = None,
+    records: Records = None,
 ) -> None:
     """Write the whole catalogue in open formats: JSON-LD, N-Triples, GraphML and CSV, with digest and version."""
     from tumornexus.errors import InputError
@@ -328,17 +322,18 @@ def export_command(
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.explain import Table
     from tumornexus.knowledge.linked import BASE
+    from tumornexus.knowledge.terminal import rich_table
 
     if base is not None and not (base.startswith(("http://", "https://", "urn:")) and base.endswith(("/", "#", ":"))):
         raise InputError(
             "not an address", field="--base", value=base, valid="http(s)://... or urn:..., ending in / # :"
         )
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(extra=records)
     manifest = export_catalogue(knowledge, out, base or BASE)
     from rich.console import Console
 
     rows = tuple((plural, str(of), str(n)) for plural, (n, of) in coverage(knowledge).items())
-    Console().print(_rich_table(Table("Identifiers", ("records", "number", "with a term or address elsewhere"), rows)))
+    Console().print(rich_table(Table("Identifiers", ("records", "number", "with a term or address elsewhere"), rows)))
     typer.echo(f"{len(manifest['sha256']) + 1} files, digest {manifest['digest']}: {out}")
 
 
@@ -350,6 +345,7 @@ def export_sbml_command(
     layout: Annotated[
         str, typer.Option("--layout", help="functions (libRoadRunner) or rules (readable, for COPASI).")
     ] = "functions",
+    records: Records = None,
     seed: Seed = 0,
 ) -> None:
     """Write the equations of a virtual patient under a regimen, with its doses, as SBML for other simulators.
@@ -369,7 +365,7 @@ def export_sbml_command(
     from tumornexus.systemic.export.sbml import export_sbml
     from tumornexus.systemic.treatment import prepare
 
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(extra=records)
     treatment = prepare(parse_regimen(regimen, knowledge), knowledge)
     patient = virtual_patients(tumor, knowledge, 1, seed=seed)
     equations = export_sbml(
@@ -380,62 +376,69 @@ def export_sbml_command(
 
 @app.command("check")
 def check_command(
-    knowledge_dir: Annotated[Path | None, typer.Option("--knowledge", help="Another knowledge folder.")] = None,
+    records: Records = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and warnings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for other programs.")] = False,
 ) -> None:
-    """Check the knowledge base: form, then meaning; count sourced and assumed values."""
+    """Check the knowledge base, with your own records if named: form, meaning, sources, orphans, double counting.
+
+    Exit status: 0 in order, 1 something to mend, 2 records that cannot be read.
+    """
+    from tumornexus.knowledge.audit import audit
+    from tumornexus.profile.readable import biomarker_findings
+
+    found = audit(records, further=biomarker_findings)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        from tumornexus.knowledge.terminal import print_audit
+
+        print_audit(found, quiet=quiet)
+    if code := found.exit_code(strict=strict):
+        raise typer.Exit(code)
+
+
+@app.command("schema")
+def schema_command(
+    folder: Annotated[Path, typer.Argument(help="Folder for the schemas; made if it does not exist.")],
+    records: Records = None,
+) -> None:
+    """Write JSON Schemas of the record files, with which an editor completes and checks a record being written."""
+    from tumornexus.errors import InputError
     from tumornexus.knowledge import load_knowledge
-    from tumornexus.knowledge.check import check_meaning, count_origins
-    from tumornexus.knowledge.load import form_problems
+    from tumornexus.knowledge.schema import write_schemas
 
-    problems = form_problems(knowledge_dir)
-    if problems:
-        for problem in problems:
-            typer.echo(f"error: {problem}")
-        raise typer.Exit(2)
-    knowledge = load_knowledge(knowledge_dir)
-    findings = check_meaning(
-        knowledge, read_by_model=_names_in_laws(set(knowledge.parameters)), observables=_observables()
-    )
-    for finding in findings:
-        if finding.severity != "info" or not quiet:
-            typer.echo(str(finding))
-    for kind, counts in count_origins(knowledge).items():
-        typer.echo(f"{kind}: " + ", ".join(f"{number} {word}" for word, number in counts.items()))
-    statuses = [p.status for p in knowledge.parameters.values()]
-    typer.echo(
-        "parameter status: " + ", ".join(f"{statuses.count(s)} {s}" for s in ("measured", "calibrated", "assumed"))
-    )
-    errors = sum(f.severity == "error" for f in findings)
-    warnings = sum(f.severity == "warning" for f in findings)
-    typer.echo(f"{errors} errors, {warnings} warnings, digest {knowledge.digest}")
-    if errors or (strict and warnings):
-        raise typer.Exit(1)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("not a folder", file=folder, valid="a folder, or a name for one")
+    written = write_schemas(folder, load_knowledge(extra=records))
+    typer.echo(f"{len(written)} schemas in {folder}; a record names its own in a first line such as")
+    typer.echo(f"#:schema {folder / 'mechanisms.schema.json'}")
 
 
-def _law_sources() -> str:
-    from importlib import resources
-
-    text = []
-    for layer in ("biology", "systemic"):
-        folder = resources.files("tumornexus").joinpath(layer)
-        text += [f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".py")]
-    return "\n".join(text)
+@new_app.callback()
+def _new() -> None:
+    """Start a record of your own."""
 
 
-def _names_in_laws(parameters: set[str]) -> set[str]:
-    """Return the parameters that rate laws name, read from their source text so that `check` needs no simulator."""
-    import re
+@new_app.command("mechanism")
+def new_mechanism_command(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Lower-case letters, digits and underscores.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder of your records.")] = Path("my_records"),
+    kind: Annotated[str, typer.Option("--kind", help="cause, state or outcome.")] = "cause",
+) -> None:
+    """Write a mechanism to fill in, every field explained; nothing is overwritten."""
+    from tumornexus.knowledge.scaffold import new_mechanism
 
-    return parameters & set(re.findall(r"\b(?:p|h|bare)\.([a-z][a-z0-9_]*)", _law_sources()))
-
-
-def _observables() -> set[str]:
-    import re
-
-    block = re.search(r"OBSERVABLES = \((.*?)\)", _law_sources(), re.DOTALL)
-    return set(re.findall(r'"([a-z0-9_]+)"', block.group(1))) if block else set()
+    made = new_mechanism(identifier, into, kind)
+    for file in made.written:
+        if file.parent.name != "schemas":
+            typer.echo(f"written: {file}")
+    if made.near:
+        typer.echo(f"the catalogue already knows {', '.join(made.near)}: is it one of them? (tumornexus explain NAME)")
+    typer.echo(f"fill it in, then: tumornexus check --knowledge {into}")
 
 
 @data_app.command("list")

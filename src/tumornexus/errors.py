@@ -22,12 +22,21 @@ class NexusError(Exception):
         problem: str,
         *,
         file: str | Path | None = None,
+        line: int | None = None,
         field: str | None = None,
         value: object = None,
         valid: str | None = None,
     ) -> None:
-        self.problem, self.file, self.field, self.value, self.valid = problem, file, field, value, valid
-        where = ", ".join(part for part in (f"{file}" if file else "", f"field '{field}'" if field else "") if part)
+        self.problem, self.file, self.line, self.field, self.value, self.valid = (
+            problem,
+            file,
+            line,
+            field,
+            value,
+            valid,
+        )
+        parts = (f"{file}" if file else "", f"line {line}" if line else "", f"field '{field}'" if field else "")
+        where = ", ".join(part for part in parts if part)
         got = f" (got {value!r})" if value is not None else ""
         stop = "" if problem.rstrip().endswith((".", "?", "!")) and not got else "."
         hint = ""

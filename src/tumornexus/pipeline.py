@@ -28,7 +28,8 @@ from tumornexus.knowledge.overrides import check_overrides
 from tumornexus.knowledge.regimen import Regimen, parse_regimen
 from tumornexus.profile import Profile, profile_patient
 from tumornexus.profile.profile import activities_table, intervals_table, profile_record, summary_table
-from tumornexus.provenance import manifest
+from tumornexus.profile.readable import require_readable
+from tumornexus.provenance import added_records, manifest
 from tumornexus.report import render_report
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.twin import CANDIDATES_PER_DRAW
@@ -169,9 +170,13 @@ def analyze(
     n_draws: int = DRAWS,
     seed: int = 0,
     call: Sequence[str] = (),
+    records: Path | None = None,
     progress: Progress = silent,
 ) -> RunResult:
-    """Take a profile through twin, nodes and ranking."""
+    """Take a profile through twin, nodes and ranking.
+
+    `records` is the folder of further records that `knowledge` was read with, for the manifest.
+    """
     tumor = knowledge.tumors[profile.tumor]
     size = patient_size(profile.patient)
     requested = [parse_regimen(text, knowledge, **size) for text in regimens]
@@ -198,7 +203,14 @@ def analyze(
         ),
         nodes=nodes,
         ranking=ranking.table,
-        manifest=manifest(call, seed, knowledge.digest, sample=profile.sample, draws=n_draws),
+        manifest=manifest(
+            call,
+            seed,
+            knowledge.digest,
+            sample=profile.sample,
+            draws=n_draws,
+            **added_records(records, knowledge.added),
+        ),
     )
 
 
@@ -212,6 +224,7 @@ def run(
     n_draws: int = DRAWS,
     seed: int = 0,
     call: Sequence[str] = (),
+    records: Path | None = None,
     progress: Progress = silent,
 ) -> RunResult:
     """Take one patient from files to a report.
@@ -221,13 +234,16 @@ def run(
         out: folder for the results; None writes nothing.
         regimens: further regimens to simulate and rank.
         overrides: model parameters set to one value in all draws, by id, in the parameter's unit.
+        records: folder of further records, added to the catalogue (``--knowledge DIR``).
 
     Raises:
-        InputError, RegimenError: what is wrong with the input, before anything is written.
+        InputError, RegimenError, KnowledgeFormError, KnowledgeMeaningError: what is wrong with the input, before
+            anything is written.
     """
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(extra=records)
+    require_readable(knowledge)
     check_overrides(overrides or {}, knowledge)
-    patient = read_patient(path, sample)
+    patient = read_patient(path, sample, knowledge)
     for text in regimens:
         prepare(parse_regimen(text, knowledge), knowledge)
     profile = profile_patient(patient, knowledge)
@@ -239,6 +255,7 @@ def run(
         n_draws=n_draws,
         seed=seed,
         call=call or ("run", str(path)),
+        records=records,
         progress=progress,
     )
     if out is not None:

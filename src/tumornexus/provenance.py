@@ -70,6 +70,16 @@ def manifest(
     return record | {name: plain(value) for name, value in extra.items()}
 
 
+def added_records(folder: PurePath | str | None, records: Sequence[str]) -> dict[str, Any]:
+    """Return the manifest's field on a folder of further records, ``{}`` where none was named.
+
+    Args:
+        folder: as the user typed it.
+        records: ``kind/id`` of each record that it added (`Knowledge.added`).
+    """
+    return {} if folder is None else {"knowledge_added": {"folder": str(folder), "records": list(records)}}
+
+
 def plain(value: Any) -> Any:
     """Turn arrays, tuples, sets and paths into what JSON can hold; a path keeps the form in which it was given."""
     if value is None or isinstance(value, (str, bool, int, float)):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import tumornexus
-from tumornexus.cli import _names_in_laws
+from tumornexus.knowledge.model_names import parameters_read
 from tumornexus.systemic.twin import CLONE_PARAMETERS
 
 PACKAGE = Path(tumornexus.__file__).parent
@@ -14,7 +14,7 @@ PACKAGE = Path(tumornexus.__file__).parent
 
 def test_no_parameter_is_dead(knowledge):
     """A number that no law reads would let a record claim an effect that cannot happen."""
-    unread = set(knowledge.parameters) - _names_in_laws(set(knowledge.parameters)) - set(CLONE_PARAMETERS.values())
+    unread = set(knowledge.parameters) - parameters_read(set(knowledge.parameters)) - set(CLONE_PARAMETERS.values())
     assert not unread
 
 

@@ -102,7 +102,9 @@ def test_what_the_model_does_not_read_is_found_when_the_caller_tells(small: Know
 
 def test_counts_of_sourced_and_assumed_statements(small: Knowledge) -> None:
     counts = count_origins(small)
-    assert counts["parameter"] == {"records": 2, "statements": 2, "sourced": 1, "assumed": 1}
+    assert counts["parameter"] == {
+        "records": 2, "statements": 2, "sourced": 1, "assumed": 1, "unsourced": 1, "from_memory": 0,
+    }  # fmt: skip
     assert counts["mechanism"]["sourced"] == counts["mechanism"]["statements"]
 
 

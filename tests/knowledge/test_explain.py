@@ -58,3 +58,79 @@ def test_modalities_are_compared(small: Knowledge) -> None:
     kinds = {row[0]: row[6] for row in table.rows}
     assert kinds == {"t_cell_exhaustion": "shared", "ido": "checkpoint inhibitors"}
     assert all(len(row) == len(table.columns) and row[-1] for row in table.rows)
+
+
+def test_what_has_no_record_of_its_own_is_explained(small: Knowledge) -> None:
+    for name, kind, identifier, says in (
+        ("ido_rna", "biomarker", "ido/ido_rna", "A biomarker of IDO1 up-regulation"),
+        ("ido/ido_rna", "biomarker", "ido/ido_rna", "A biomarker of IDO1 up-regulation"),
+        ("step 3", "step", "3", "Step 3 of the cancer-immunity cycle"),
+        ("kynurenine", "observable", "kynurenine", "Mechanisms push it as listed"),
+        ("killing.suppression", "rate law", "killing.suppression", "A rate law of the process 'killing'"),
+        ("alpha2020", "reference", "alpha2020", "A PD-1 study"),
+        ("https://doi.org/10.1000/Alpha", "reference", "alpha2020", "A PD-1 study"),
+        ("PMID 123", "reference", "beta2021", "Twice"),
+        ("TDO", "gene", "TDO2", "other names: TDO, TPH2A"),
+        ("cd8a", "gene", "CD8A", "No record of the catalogue names it"),
+    ):
+        found = explain(small, name)
+        assert (found.kind, found.id) == (kind, identifier), name
+        assert says in " ".join(found.paragraphs)
+        for table in found.tables:
+            assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_tables_of_what_has_no_record(small: Knowledge) -> None:
+    assert ("biomarker", "ido/ido_rna", "up") in explain(small, "gene:IDO1").tables[0].rows
+    assert ("mechanism", "ido", "expected.source") in explain(small, "alpha2020").tables[0].rows
+    assert ("up", "ido", "cause") in explain(small, "observable:kynurenine").tables[0].rows
+    assert any(row[1] == "ido" for row in explain(small, "step 3").tables[0].rows)
+
+
+def test_things_that_share_a_name_point_to_each_other(small: Knowledge) -> None:
+    found = explain(small, "IDO1")
+    assert (found.kind, found.id) == ("mechanism", "ido")
+    assert found.also == ("gene:IDO1",)
+    for other in found.also:
+        assert explain(small, other).kind == "gene"
+    assert explain(small, "mechanism:IDO1").also == ()
+
+
+def test_what_speaks_against_a_reference(small: Knowledge) -> None:
+    assert explain(small, "alpha2020").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [("alpha2021", "alpha2020"), ("kynurenin", "kynurenine"), ("ido_rn", "ido_rna"), ("killing.supression",
+      "killing.suppression"), ("ID01", "IDO1"), ("TOD2", "TDO2"), ("mechanism:idoo", "ido"), ("gene:TDO3", "TDO2")],
+)  # fmt: skip
+def test_near_misses_of_every_kind_are_suggested(small: Knowledge, name: str, suggested: str) -> None:
+    with pytest.raises(InputError, match=f"did you mean.*{suggested}"):
+        explain(small, name)
+
+
+def test_every_name_in_the_shipped_catalogue_is_explained() -> None:
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.knowledge.load import KINDS, names_of
+    from tumornexus.knowledge.lookup import look_up
+    from tumornexus.knowledge.model_names import observables, rate_laws
+
+    k = load_knowledge()
+    for plural, kind in KINDS.items():
+        for identifier, record in getattr(k, plural).items():
+            assert look_up(k, f"{kind}:{identifier}") == [(kind, identifier)]
+            for name in names_of(record):
+                assert k.named(kind, name) == identifier, f"{kind} {identifier}: {name}"
+    for m in k.mechanisms.values():
+        for b in m.biomarker:
+            assert explain(k, f"biomarker:{m.id}/{b.id}").paragraphs
+    for prefix, names in (
+        ("observable", observables()),
+        ("rate law", rate_laws()),
+        ("reference", list(k.references)[::10]),
+    ):
+        for name in names:
+            assert explain(k, f"{prefix}:{name}").id == name
+    for step in k.cycle:
+        assert explain(k, f"step {step}").paragraphs

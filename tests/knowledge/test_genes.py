@@ -74,3 +74,24 @@ def test_gene_names_of_the_public_cohorts_resolve(shared_data: Path, genes: Gene
         assert resolved > 0.99, file
         assert sum(genes.approved(name) is not None for name in names) / len(names) > 0.94, file
         assert not genes.is_mouse(names)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("CXLC9", "CXCL9"), ("CD8AA", "CD8A"), ("CD27", "CD27"), ("PDCD-1", "PDCD1"), ("TIGT", "TIGIT"), ("JAKK1", "JAK1"),
+     ("b2n", "B2M"), ("STINGG1", "STING1"), ("TGFB11", "TGFB1")],
+)  # fmt: skip
+def test_one_typing_error_leads_to_the_symbol(genes: GeneTable, wrong: str, right: str) -> None:
+    assert right in genes.near(wrong)
+    assert right in genes.hint(wrong)
+
+
+def test_what_is_near_nothing_suggests_nothing(genes: GeneTable) -> None:
+    assert genes.near("QQQQQQQQQQQQ") == []
+    assert genes.hint("QQQQQQQQQQQQ") == ""
+
+
+def test_other_names_lead_back(genes: GeneTable) -> None:
+    names = genes.other_names("CD274")
+    assert "PDL1" in names or "PD-L1" in names
+    assert {genes.approved(name) for name in names} == {"CD274"}

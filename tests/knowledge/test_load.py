@@ -62,7 +62,8 @@ def test_unknown_names_list_near_misses(small: Knowledge) -> None:
     [
         ("mechanisms/ido.toml", 'grade = "supported"', 'grade = "certain"',
          ["ido.toml", "grade", "certain", "supported"]),
-        ("mechanisms/ido.toml", 'claim = "IDO1 starves', 'klaim = "IDO1 starves', ["ido.toml", "claim", "missing"]),
+        ("mechanisms/ido.toml", 'claim = "IDO1 starves', 'klaim = "IDO1 starves',
+         ["ido.toml", "klaim", "unknown field", "did you mean claim?"]),
         ("mechanisms/ido.toml", "cycle_steps = [3, 7]", "cycle_steps = [3, 9]", ["cycle_steps[2]", "9"]),
         ("mechanisms/ido.toml", "value = 3.0", 'value = "three"', ["effect[1].value", "three"]),
         ("mechanisms/ido.toml", "high = 5.0", "high = 2.5", ["low <= value <= high"]),
@@ -96,7 +97,7 @@ def test_all_form_problems_are_listed_at_once(catalogue: Path) -> None:
     replace(catalogue / "mechanisms/ido.toml", 'grade = "supported"', 'grade = "certain"')
     replace(catalogue / "drugs/nivolumab.toml", "cost_tier = 3", "cost_tier = 9")
     assert len(form_problems(catalogue)) == 2
-    with pytest.raises(KnowledgeFormError, match="1 further problems"):
+    with pytest.raises(KnowledgeFormError, match="1 further problem;"):
         load_knowledge(catalogue)
 
 
@@ -111,9 +112,17 @@ def test_extra_folder_adds_records_and_refuses_duplicates(catalogue: Path, tmp_p
     extra = tmp_path / "extra"
     (extra / "mechanisms").mkdir(parents=True)
     record = (catalogue / "mechanisms/ido.toml").read_text()
-    (extra / "mechanisms/my_own.toml").write_text(record.replace('id = "ido"', 'id = "my_own"', 1))
+    own = record.replace('id = "ido"', 'id = "my_own"', 1).replace('name = "IDO1 up-regulation"', 'name = "My own"')
+    own = "".join(line for line in own.splitlines(keepends=True) if not line.startswith("aliases"))
+    own += '[[prevalence]]\ntumor = "any"\nvalue = 0.2\nlow = 0.1\nhigh = 0.4\nsource = ["alpha2020"]\n'
+    (extra / "mechanisms/my_own.toml").write_text(own)
     before, after = load_knowledge(catalogue), load_knowledge(catalogue, extra)
     assert set(after.mechanisms) - set(before.mechanisms) == {"my_own"}
+    assert after.added == ("mechanisms/my_own",)
+    # The other side of what the record says: its therapy reverses it, the tumor type has its prevalence.
+    assert after.therapies["ido_inhibitor"].reverses == (*before.therapies["ido_inhibitor"].reverses, "my_own")
+    assert after.tumors["melanoma"].prevalence[-1].mechanism == "my_own"
+    assert after.tumors["melanoma"].prevalence[-1].value == 0.2
     assert after.digest != before.digest
     (extra / "mechanisms/ido.toml").write_text(record)
     assert "defined twice" in str(form_problems(catalogue, extra)[0])
@@ -165,7 +174,7 @@ def test_bibtex_fields_and_citation() -> None:
      "@article{a, title=}"],
 )  # fmt: skip
 def test_bibtex_errors_name_the_line(text: str) -> None:
-    with pytest.raises(KnowledgeFormError, match=r"x\.bib, field 'line"):
+    with pytest.raises(KnowledgeFormError, match=r"x\.bib, line \d"):
         read_bibtex(text, "x.bib")
 
 

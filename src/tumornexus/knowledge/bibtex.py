@@ -63,7 +63,7 @@ def read_bibtex(text: str, file: str | Path) -> dict[str, dict[str, str]]:
 
     def fail(problem: str, at: int, value: object = None, valid: str | None = None) -> KnowledgeFormError:
         line = text.count("\n", 0, at) + 1
-        return KnowledgeFormError(problem, file=file, field=f"line {line}", value=value, valid=valid)
+        return KnowledgeFormError(problem, file=file, line=line, value=value, valid=valid)
 
     while True:
         at = text.find("@", position)
@@ -127,6 +127,12 @@ def read_bibtex(text: str, file: str | Path) -> dict[str, dict[str, str]]:
             raise fail("key given twice", at, key, "one entry a key")
         references[key] = fields
         position = i + 1
+
+
+def line_of_key(text: str, key: str) -> int | None:
+    """Return the line of a BibTeX text on which the entry of a key begins."""
+    found = re.search(rf"@\w+\s*\{{\s*{re.escape(key)}\s*,", text)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def short_citation(reference: dict[str, str]) -> str:

@@ -2,8 +2,9 @@
 
 Form (types, required fields) was checked on reading. Here every record is held against the others: a mechanism's
 targets, a therapy's agents, a drug's usual regimen, the bounds of the parameters that effects move, gene symbols,
-bibliography keys, prevalences, trial references. Findings are values: `error` must be mended, `warning` should be
-looked at, `info` is something a reader should know (shared genes, shared parameters, counts).
+bibliography keys, prevalences, trial references. What nobody refers to, what counts twice and what turns in a circle is
+in `tumornexus.knowledge.orphans`. Findings are values: `error` must be mended, `warning` should be looked at, `info` is
+something a reader should know (shared genes, shared parameters, counts).
 """
 
 from __future__ import annotations
@@ -14,11 +15,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tumornexus.errors import InputError, NexusError, near_misses
-from tumornexus.knowledge.load import KINDS, Knowledge, every_source, fold, names_of
-from tumornexus.knowledge.records import Act, Disease, Drug, Effect, Mechanism, Record, Sourced, Therapy, Trial, Tumor
+from tumornexus.knowledge import orphans
+from tumornexus.knowledge.load import KINDS, PLACEHOLDER, UNFILLED, Knowledge, every_source, fold, line_in, names_of
+from tumornexus.knowledge.records import (
+    Act,
+    Disease,
+    Drug,
+    Effect,
+    Mechanism,
+    Parameter,
+    Record,
+    Sourced,
+    Therapy,
+    Trial,
+    Tumor,
+)
 from tumornexus.knowledge.regimen import parse_regimen
 
 Severity = Literal["error", "warning", "info"]
+TOPICS = (
+    "records and links", "form", "names", "values and units", "sources", "gene symbols", "parameters and observables",
+    "orphans", "double counting", "coverage",
+)  # fmt: skip
+"""What findings are about, in the order in which a curator reads them."""
 _RANK = {"error": 0, "warning": 1, "info": 2}
 HELD_OUT_SHARE = (0.25, 0.42)
 """Share of trials kept from calibration: about a third."""
@@ -35,6 +54,8 @@ class Finding:
         file, record, field: where it stands.
         value: the value in question, if any.
         message: what is wrong and, where known, how to mend it.
+        topic: one of `TOPICS`.
+        line: in the file, None where it has none (a finding about the catalogue as a whole).
     """
 
     severity: Severity
@@ -43,10 +64,13 @@ class Finding:
     field: str
     value: object
     message: str
+    topic: str = TOPICS[0]
+    line: int | None = None
 
     def __str__(self) -> str:
         got = f" (got {self.value!r})" if self.value is not None else ""
-        return f"{self.severity}: {self.file}, record '{self.record}', field '{self.field}': {self.message}{got}"
+        line = f", line {self.line}" if self.line else ""
+        return f"{self.severity}: {self.file}{line}, record '{self.record}', field '{self.field}': {self.message}{got}"
 
 
 def apply_law(law: str, value: float, default: float, activity: float = 1.0) -> float:
@@ -64,10 +88,14 @@ class _Checker:
         self.findings: list[Finding] = []
 
     def say(
-        self, severity: Severity, plural: str, record: object, field: str, message: str, value: object = None
-    ) -> None:
+        self, severity: Severity, plural: str, record: object, field: str, message: str, value: object = None,
+        topic: str = TOPICS[0],
+    ) -> None:  # fmt: skip
+        if isinstance(value, str) and PLACEHOLDER.fullmatch(value) and message != UNFILLED:
+            return  # `placeholders` says it once
         file = self.k.origin.get(f"{plural}/{record}", plural if "." in plural else f"{plural}.toml")
-        self.findings.append(Finding(severity, file, str(record), field, value, message))
+        line = line_in(self.k, file, plural, str(record), field, value) if severity != "info" else None
+        self.findings.append(Finding(severity, file, str(record), field, value, message, topic, line))
 
     def known(
         self, plural: str, record: str, field: str, ids: Iterable[str], table: Mapping[str, object], what: str,
@@ -79,7 +107,8 @@ class _Checker:
 
     def ordered(self, plural: str, record: str, field: str, low: float, value: float, high: float) -> None:
         if not low <= value <= high:
-            self.say("error", plural, record, field, f"needs low <= value <= high, got {low:g}, {value:g}, {high:g}")
+            self.say("error", plural, record, field, f"needs low <= value <= high, got {low:g}, {value:g}, {high:g}",
+                     topic="values and units")  # fmt: skip
 
     # -- records ---------------------------------------------------------------------------------------------------
 
@@ -99,13 +128,35 @@ class _Checker:
                 domain = "[0, 1]" if parameter.bounded else "0 or more"
                 self.say("error", plural, record, f"{field}[{i}].value",
                          f"moves '{item.parameter}' from {parameter.value:g} to {ends[1]:g} "
-                         f"({min(ends):g} to {max(ends):g}), but it must be {domain}", item.value)  # fmt: skip
+                         f"({min(ends):g} to {max(ends):g}), but it must be {domain}", item.value,
+                         "values and units")  # fmt: skip
             elif not parameter.low - slack <= ends[1] <= parameter.high + slack:
                 self.say("warning", plural, record, f"{field}[{i}].value",
                          f"moves '{item.parameter}' from {parameter.value:g} to {ends[1]:g}, outside its plausible "
-                         f"range {parameter.low:g} to {parameter.high:g}", item.value)  # fmt: skip
+                         f"range {parameter.low:g} to {parameter.high:g}", item.value, "values and units")  # fmt: skip
             if all(e == parameter.value for e in ends):
-                self.say("warning", plural, record, f"{field}[{i}].value", "changes nothing at its default", item.value)
+                self.say("warning", plural, record, f"{field}[{i}].value", "changes nothing at its default", item.value,
+                         "values and units")  # fmt: skip
+            if item.unit is not None:
+                self.effect_unit(plural, record, f"{field}[{i}].unit", item, parameter)
+
+    def effect_unit(self, plural: str, record: str, field: str, item: Effect | Act, parameter: Parameter) -> None:
+        """Check the unit that an effect states: a factor has none, a summand or target that of the parameter."""
+        from tumornexus.units import compatible
+
+        unit = str(item.unit)
+        wanted = "1" if item.law == "multiply" else parameter.unit
+        if unit == wanted:
+            return
+        if item.law == "multiply":
+            message = "law 'multiply' is a factor and has no unit; write \"1\", or use law 'add' or 'saturate'"
+        else:
+            try:
+                other = "another size of unit" if compatible(unit, wanted) else "another quantity"
+            except InputError:
+                other = "not a unit"
+            message = f"unit mismatch: '{parameter.id}' is in {wanted}, and this is {other}; give the value in {wanted}"
+        self.say("error", plural, record, field, message, unit, "values and units")
 
     def genes(self, plural: str, record: str, field: str, symbols: Iterable[str]) -> None:
         if not len(self.k.genes):
@@ -113,18 +164,42 @@ class _Checker:
         for symbol in symbols:
             approved = self.k.genes.approved(symbol)
             if approved is None:
-                self.say(
-                    "error", plural, record, field, "not an approved human gene symbol, nor an alias of one", symbol
-                )
+                self.say("error", plural, record, field, "not an approved human gene symbol, nor an alias of one"
+                         + self.k.genes.hint(symbol), symbol, "gene symbols")  # fmt: skip
             elif approved != symbol:
-                self.say("error", plural, record, field, f"not the approved symbol; write {approved}", symbol)
+                self.say("error", plural, record, field, f"not the approved symbol; write {approved}", symbol,
+                         "gene symbols")  # fmt: skip
+
+    def placeholders(self, plural: str, record: Record) -> None:
+        """Find what the scaffold left to be written and a person has not written."""
+        for path, value in _texts(record):
+            if PLACEHOLDER.fullmatch(value):
+                self.say("error", plural, getattr(record, "id", "?"), path, UNFILLED, value, "values and units")
+
+    def occurrence(self, m: Mechanism) -> None:
+        """Check how often a mechanism's own record says that it is present."""
+        here = "mechanisms"
+        known = {**dict.fromkeys(self.k.tumors), "any": None}
+        self.known(here, m.id, "prevalence.tumor", (p.tumor for p in m.prevalence), known, "tumor type")
+        for tumor, n in Counter(p.tumor for p in m.prevalence).items():
+            if n > 1:
+                self.say("error", here, m.id, "prevalence.tumor", "given twice", tumor, "values and units")
+        tumors = self.k.tumors.values()
+        if (
+            m.kind == "cause"
+            and tumors
+            and not m.prevalence
+            and not any(p.mechanism == m.id for t in tumors for p in t.prevalence)
+        ):
+            self.say("error", here, m.id, "prevalence", f"no prevalence for the cause '{m.id}' in any tumor type; add "
+                     "[[prevalence]] with tumor = \"any\"", topic="values and units")  # fmt: skip
 
     def mechanism(self, m: Mechanism) -> None:
         k, here = self.k, "mechanisms"
         self.known(here, m.id, "drives.target", (d.target for d in m.drives), k.mechanisms, "mechanism")
         for d in m.drives:
             if d.target == m.id:
-                self.say("warning", here, m.id, "drives.target", "drives itself", d.target)
+                self.say("error", here, m.id, "drives.target", "cyclic: it drives itself", d.target)
         self.known(here, m.id, "reversed_by", m.reversed_by, k.therapies, "therapy")
         self.known(here, m.id, "raised_by", m.raised_by, k.therapies, "therapy")
         for therapy in sorted(set(m.raised_by) & set(m.reversed_by)):
@@ -137,8 +212,10 @@ class _Checker:
         self.conflicts(here, m)
         self.shifts(here, m.id, "effect", m.effect)
         self.biomarkers(m)
+        self.occurrence(m)
         if m.kind != "outcome" and not m.biomarker:
-            self.say("info", here, m.id, "biomarker", f"a {m.kind} without a biomarker is never measured")
+            self.say("info", here, m.id, "biomarker", f"a {m.kind} without a biomarker is never measured",
+                     topic="coverage")  # fmt: skip
         if m.extent == "clonal_fraction" and not any(e.law == "add" for e in m.effect) and m.kind == "cause":
             self.say("warning", here, m.id, "effect", "a clonal mechanism should seed a clone (law 'add')")
         if m.relevance_car_t == "none" and m.expected.car_t != "none":
@@ -245,22 +322,24 @@ class _Checker:
         try:
             parse_unit(text, field=field)
             if like and not any(compatible(text, other) for other in like):
-                self.say("error", plural, record, field, f"wrong dimension; use one like {', '.join(like)}", unit)
+                self.say("error", plural, record, field, f"wrong dimension; use one like {', '.join(like)}", unit,
+                         "values and units")  # fmt: skip
         except InputError:
-            self.say("error", plural, record, field, "not a unit", unit)
+            self.say("error", plural, record, field, "not a unit", unit, "values and units")
 
     def parameters(self) -> None:
+        topic = "values and units"
         for p in self.k.parameters.values():
             self.unit("parameters", p.id, "unit", p.unit)
             self.ordered("parameters", p.id, "value", p.low, p.value, p.high)
             if p.bounded and (p.low < 0.0 or p.high > 1.0):
-                self.say(
-                    "error", "parameters", p.id, "bounded", f"bounded in [0, 1], but ranges {p.low:g} to {p.high:g}"
-                )
+                self.say("error", "parameters", p.id, "bounded",
+                         f"bounded in [0, 1], but ranges {p.low:g} to {p.high:g}", topic=topic)  # fmt: skip
             if p.spread_sd_log < 0.0:
-                self.say("error", "parameters", p.id, "spread_sd_log", "a spread cannot be negative", p.spread_sd_log)
+                self.say("error", "parameters", p.id, "spread_sd_log", "a spread cannot be negative", p.spread_sd_log,
+                         topic)  # fmt: skip
             if p.status == "measured" and not p.source:
-                self.say("error", "parameters", p.id, "source", "'measured' needs a source")
+                self.say("error", "parameters", p.id, "source", "'measured' needs a source", topic="sources")
 
     def tumor(self, t: Tumor) -> None:
         k, here = self.k, "tumors"
@@ -269,9 +348,11 @@ class _Checker:
         for mechanism, n in given.items():
             if n > 1:
                 self.say("error", here, t.id, "prevalence.mechanism", "given twice", mechanism)
+        stated = {p.mechanism for other in k.tumors.values() for p in other.prevalence}
         for m in k.causes:
-            if m not in given:
-                self.say("error", here, t.id, "prevalence", f"no prevalence for the cause '{m}'")
+            if m not in given and m in stated:  # one that no tumor type states is reported once, at the mechanism
+                self.say("error", here, t.id, "prevalence", f"no prevalence for the cause '{m}'",
+                         topic="values and units")  # fmt: skip
         for p in t.prevalence:
             self.ordered(here, t.id, f"prevalence '{p.mechanism}'", p.low, p.value, p.high)
         self.ordered(here, t.id, "doubling_time_day", t.doubling_time_low, t.doubling_time_day, t.doubling_time_high)
@@ -340,44 +421,47 @@ class _Checker:
     # -- the catalogue as a whole -------------------------------------------------------------------------------------
 
     def sources(self) -> None:
-        used: set[str] = set()
         for plural in (*KINDS, "cycle"):
             for identifier, record in getattr(self.k, plural).items():
+                merged = {f"prevalence[{i}]" for i, p in enumerate(getattr(record, "prevalence", ()), start=1)
+                          if plural == "tumors" and self._stated_by_mechanism(p.mechanism)}  # fmt: skip
                 for path, key in every_source(record):
-                    used.add(key)
-                    if key not in self.k.references:
+                    if key not in self.k.references and path.partition(".")[0] not in merged:
                         self.say("error", plural, identifier, path, f"no such key in the bibliography; "
-                                 f"{near_misses(key, self.k.references)}", key)  # fmt: skip
-        unused = sorted(set(self.k.references) - used)
-        if unused:
-            self.say("info", "references.bib", "*", "key", f"{len(unused)} references are cited by no record: "
-                     + ", ".join(unused[:20]) + (", ..." if len(unused) > 20 else ""))  # fmt: skip
+                                 f"{near_misses(key, self.k.references)}", key, "sources")  # fmt: skip
+                for path, keys in _source_lists(record):
+                    for key in (key for key, n in Counter(keys).items() if n > 1):
+                        self.say("error", plural, identifier, path, "the same source is named twice", key, "sources")
+
+    def _stated_by_mechanism(self, mechanism: str) -> bool:
+        return mechanism in self.k.mechanisms and bool(self.k.mechanisms[mechanism].prevalence)
 
     def names(self) -> None:
-        owners: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for plural in KINDS:
+        for plural, kind in KINDS.items():
+            owners: dict[str, dict[str, str]] = {}
             for identifier, record in getattr(self.k, plural).items():
                 for name in names_of(record):
-                    owners[plural][fold(name)].add(identifier)
-        for plural, names in owners.items():
-            for name, ids in names.items():
-                if len(ids) > 1:
-                    self.say("error", plural, sorted(ids)[0], "aliases", f"'{name}' names {', '.join(sorted(ids))}: "
-                             "looking it up is ambiguous; leave it to one of them", name)  # fmt: skip
-        for name in set(self.k.mechanisms) & set(self.k.therapies):
-            self.say(
-                "error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct", name
-            )
-
-    def vocabulary(self) -> None:
-        """Check that no name is that of a covered tumor type and of an uncovered disease, which could never be told."""
+                    first = owners.setdefault(fold(name), {})
+                    first.setdefault(identifier, name)
+            for ids in owners.values():
+                first, *others = ids
+                for identifier in others:
+                    self.say("error", plural, identifier, "aliases", f"conflicting name: it names "
+                             f"{', '.join(sorted(ids))}, and looking it up is ambiguous; the {kind} '{first}' of "
+                             f"{self.k.origin.get(f'{plural}/{first}', plural)} goes by it too", ids[identifier],
+                             "names")  # fmt: skip
+        # A covered tumor type and an uncovered disease under one name: the second could never be told.
         covered = {fold(name): t.id for t in self.k.tumors.values() for name in names_of(t)}
         for disease in self.k.diseases.values():
-            self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
             for name in names_of(disease):
                 if fold(name) in covered:
-                    message = f"tumor type '{covered[fold(name)]}' goes by this name too; leave it to one of them"
-                    self.say("error", "diseases", disease.id, "synonyms", message, name)
+                    ids = ", ".join(sorted((covered[fold(name)], disease.id)))
+                    self.say("error", "diseases", disease.id, "synonyms", f"conflicting name: it names {ids}, a tumor "
+                             "type of the model and a disease that it does not cover", name, "names")  # fmt: skip
+            self.known("diseases", disease.id, "nearest", disease.nearest, self.k.tumors, "tumor type")
+        for name in set(self.k.mechanisms) & set(self.k.therapies):
+            self.say("error", "therapies", name, "id", "a mechanism has the same id; the network needs them distinct",
+                     name, "names")  # fmt: skip
 
     def cells_and_mediators(self) -> None:
         known = dict.fromkeys((*self.k.cells, *self.k.mechanisms, *self.k.mediators))
@@ -413,28 +497,6 @@ class _Checker:
         if missing:
             self.say("error", "cycle", "*", "step", f"steps {', '.join(map(str, missing))} are missing")
 
-    def double_counting(self) -> None:
-        genes: dict[str, set[str]] = defaultdict(set)
-        parameters: dict[str, list[str]] = defaultdict(list)
-        for m in self.k.mechanisms.values():
-            for b in m.biomarker:
-                if b.input == "expression":
-                    for gene in (*b.genes, *b.genes_down):
-                        genes[gene].add(m.id)
-            for e in m.effect:
-                parameters[e.parameter].append(m.id)
-        for gene, ids in sorted(genes.items()):
-            if len(ids) > 1:
-                self.say("info", "mechanisms", sorted(ids)[0], "biomarker.genes",
-                         f"{gene} is read as evidence for {', '.join(sorted(ids))}", gene)  # fmt: skip
-        for parameter, ids in sorted(parameters.items()):
-            if len(set(ids)) > 1:
-                self.say("info", "mechanisms", ids[0], "effect.parameter",
-                         f"'{parameter}' is moved by {', '.join(sorted(set(ids)))}", parameter)  # fmt: skip
-            for m, n in Counter(ids).items():
-                if n > 1:
-                    self.say("warning", "mechanisms", m, "effect.parameter", "moved twice by one mechanism", parameter)
-
     def split(self) -> None:
         trials = self.k.trials.values()
         if trials:
@@ -452,16 +514,19 @@ class _Checker:
                 if p not in read_by_model:
                     severity: Severity = "error" if p in moved else "warning"
                     tail = "; what moves it has no consequence" if p in moved else ""
-                    self.say(severity, "parameters", p, "id", f"no rate law reads it{tail}", p)
+                    self.say(severity, "parameters", p, "id", f"no rate law reads it{tail}", p,
+                             "parameters and observables")  # fmt: skip
         if observables is not None:
             for m in self.k.mechanisms.values():
                 if m.process.observable not in observables:
                     self.say("error", "mechanisms", m.id, "process.observable", "no such observable; "
-                             + near_misses(m.process.observable, observables), m.process.observable)  # fmt: skip
+                             + near_misses(m.process.observable, observables), m.process.observable,
+                             "parameters and observables")  # fmt: skip
             for step in self.k.cycle.values():
                 if step.observable not in observables:
                     self.say("error", "cycle", step.step, "observable", "no such observable; "
-                             + near_misses(step.observable, observables), step.observable)  # fmt: skip
+                             + near_misses(step.observable, observables), step.observable,
+                             "parameters and observables")  # fmt: skip
 
 
 def check_meaning(
@@ -487,13 +552,43 @@ def check_meaning(
         for record in getattr(knowledge, plural).values():
             check(record)
     for check in (
-        checker.parameters, checker.cells_and_mediators, checker.cycle, checker.sources, checker.names,
-        checker.vocabulary, checker.double_counting, checker.split,
+        checker.parameters, checker.cells_and_mediators, checker.identifiers, checker.cycle, checker.sources,
+        checker.names, checker.split,
     ):  # fmt: skip
         check()
-    checker.identifiers()
+    for plural in KINDS:
+        for record in getattr(knowledge, plural).values():
+            checker.placeholders(plural, record)
     checker.model(read_by_model, observables)
-    return sorted(checker.findings, key=lambda f: (_RANK[f.severity], f.file, f.record, f.field, str(f.value)))
+    for check_whole in orphans.CHECKS:
+        check_whole(knowledge, checker.say)
+    return sorted(checker.findings, key=lambda f: (_RANK[f.severity], f.file, f.line or 0, f.field, str(f.value)))
+
+
+def _texts(record: Record, path: str = "") -> Iterable[tuple[str, str]]:
+    """Yield (path of the field, text) for every text written anywhere in a record."""
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        for i, item in enumerate(value if isinstance(value, tuple) else (value,), start=1):
+            here = f"{path}{name}[{i}]" if isinstance(value, tuple) else f"{path}{name}"
+            if isinstance(item, Record):
+                yield from _texts(item, f"{here}.")
+            elif isinstance(item, str):
+                yield (
+                    here if isinstance(value, tuple) and path else here.partition("[")[0] if path == "" else here,
+                    item,
+                )
+
+
+def _source_lists(record: Record, path: str = "") -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Yield (path of the field, bibliography keys) for every list of sources in a record."""
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if name == "source":
+            yield f"{path}source", tuple(value or ())
+        for i, item in enumerate(value if isinstance(value, tuple) else (value,), start=1):
+            if isinstance(item, Record):
+                yield from _source_lists(item, f"{path}{name}[{i}]." if isinstance(value, tuple) else f"{path}{name}.")
 
 
 def _sourced_parts(record: Record) -> Iterable[Sourced]:
@@ -510,8 +605,10 @@ def count_origins(knowledge: Knowledge) -> dict[str, dict[str, int]]:
     """Count, for each kind of record, its records and how many of their statements are sourced or assumed.
 
     Returns:
-        Kind to ``{"records", "statements", "sourced", "assumed"}``; a statement with both a source and an assumption
-        (a sourced number bent to our use) counts in both.
+        Kind to ``{"records", "statements", "sourced", "assumed", "unsourced", "from_memory"}``; a statement with both a
+        source and an assumption (a sourced number bent to our use) counts as sourced and as assumed, `unsourced` are
+        the assumptions that no source supports, `from_memory` those whose own words say that the source was not
+        looked up.
     """
     counts: dict[str, dict[str, int]] = {}
     for plural, kind in KINDS.items():
@@ -522,5 +619,7 @@ def count_origins(knowledge: Knowledge) -> dict[str, dict[str, int]]:
             "statements": len(parts),
             "sourced": sum(bool(part.source) for part in parts),
             "assumed": sum(bool(part.assumed) for part in parts),
+            "unsourced": sum(not part.source for part in parts),
+            "from_memory": sum("from memory" in f"{part.note} {part.assumed}" for part in parts),
         }
     return counts

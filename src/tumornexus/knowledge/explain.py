@@ -6,8 +6,8 @@ reviews and trials come with the trials' numbers, because "it failed" without nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from tumornexus.knowledge.linked import external_terms
 from tumornexus.knowledge.load import Knowledge, every_source, fold, names_of
@@ -47,13 +47,14 @@ class Explanation:
     """What the catalogue knows under one name.
 
     Attributes:
-        kind: ``mechanism``, ``therapy``, ``drug``, ``tumor``, ``trial``, ``parameter``, ``cell`` or ``mediator``.
+        kind: a kind of record (``mechanism``, ``drug``, ...) or one of `tumornexus.knowledge.lookup.FURTHER`.
         id: the record's id.
         title: heading.
         paragraphs: text, most important first.
         warnings: what speaks against the claim: refuting trials, conflicting evidence, things left out of scope.
         tables: numbers.
         references: bibliography key and formatted reference of everything cited.
+        also: other things of the same name, as ``kind:id``.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Explanation:
     warnings: tuple[str, ...]
     tables: tuple[Table, ...]
     references: tuple[tuple[str, str], ...]
+    also: tuple[str, ...] = ()
 
 
 def _number(value: float | None, unit: str = "", digits: int = 4) -> str:
@@ -86,7 +88,8 @@ def _name(knowledge: Knowledge, plural: str, identifier: str) -> str:
     return f"{record.name} ({identifier})" if record is not None else identifier
 
 
-def _origin(item: object) -> str:
+def origin_of(item: object) -> str:
+    """Say where a statement comes from: its sources, and why it is assumed if it is."""
     source, assumed = getattr(item, "source", ()), getattr(item, "assumed", None)
     parts = [", ".join(source)] if source else []
     if assumed:
@@ -207,11 +210,12 @@ def _shift_rows(knowledge: Knowledge, items: Iterable[Effect | Act]) -> tuple[tu
         parameter = knowledge.parameters.get(e.parameter)
         words = {"multiply": f"times {e.value:g}", "add": f"plus {e.value:g}", "saturate": f"toward {e.value:g}"}[e.law]
         default = f"{parameter.value:g} {parameter.unit}".removesuffix(" 1") if parameter else "?"
-        rows.append((e.parameter, words, f"{e.low:g} to {e.high:g}", default, _origin(e)))
+        rows.append((e.parameter, words, f"{e.low:g} to {e.high:g}", default, origin_of(e)))
     return tuple(rows)
 
 
-def _biomarker_row(b: Biomarker) -> tuple[str, ...]:
+def biomarker_row(b: Biomarker) -> tuple[str, ...]:
+    """Return how a biomarker is measured: id, input and method, direction, what it reads, weight."""
     reads = b.field or ", ".join((*b.genes, *(f"-{g}" for g in b.genes_down), *b.changes)) or b.method
     if b.threshold is not None:
         reads += f" at {b.threshold:g} {b.unit or ''}".rstrip()
@@ -249,7 +253,7 @@ def _mechanism(k: Knowledge, m: Mechanism) -> tuple[list[str], list[str], list[T
     tables = []
     if m.biomarker:
         columns = ("biomarker", "input, method", "direction", "reads", "weight")
-        tables.append(Table("How it is measured", columns, tuple(_biomarker_row(b) for b in m.biomarker)))
+        tables.append(Table("How it is measured", columns, tuple(biomarker_row(b) for b in m.biomarker)))
     if m.effect:
         columns = ("parameter", "at full activity", "range", "typical value", "origin")
         tables.append(Table("How it acts", columns, _shift_rows(k, m.effect)))
@@ -260,7 +264,7 @@ def _mechanism(k: Knowledge, m: Mechanism) -> tuple[list[str], list[str], list[T
     if trials:
         tables.append(_arm_table("Trials that targeted it", trials))
     prevalence = [
-        (t.name, f"{100 * p.value:.0f} %", f"{100 * p.low:.0f} to {100 * p.high:.0f} %", _origin(p))
+        (t.name, f"{100 * p.value:.0f} %", f"{100 * p.low:.0f} to {100 * p.high:.0f} %", origin_of(p))
         for t in k.tumors.values() for p in t.prevalence if p.mechanism == m.id
     ]  # fmt: skip
     if prevalence:
@@ -337,7 +341,7 @@ def _tumor(k: Knowledge, t: Tumor) -> tuple[list[str], list[str], list[Table]]:
     ]  # fmt: skip
     prevalence = tuple(
         (_name(k, "mechanisms", p.mechanism), f"{100 * p.value:.0f} %", f"{100 * p.low:.0f} to {100 * p.high:.0f} %",
-         _origin(p))
+         origin_of(p))
         for p in sorted(t.prevalence, key=lambda p: -p.value)
     )  # fmt: skip
     care = tuple((s.regimen, str(s.line), s.requires or "", ", ".join(s.source)) for s in t.standard_of_care)
@@ -346,7 +350,7 @@ def _tumor(k: Knowledge, t: Tumor) -> tuple[list[str], list[str], list[Table]]:
         Table("Standard of care", ("regimen", "line", "requires", "source"), care),
     ]
     if t.override:
-        rows = tuple((o.parameter, f"{o.value:g}", f"{o.low:g} to {o.high:g}", _origin(o)) for o in t.override)
+        rows = tuple((o.parameter, f"{o.value:g}", f"{o.low:g} to {o.high:g}", origin_of(o)) for o in t.override)
         tables.append(Table("What is wired differently", ("parameter", "value", "range", "origin"), rows))
     trials = [trial for trial in k.trials.values() if trial.tumor == t.id]
     if trials:
@@ -378,7 +382,7 @@ def _parameter(k: Knowledge, p: Parameter) -> tuple[list[str], list[str], list[T
         f"Process: {p.process}.",
         f"Between patients: standard deviation {p.spread_sd_log:g} of the {spread}."
         if p.spread_sd_log else "Shared by all patients.",
-        f"Origin: {_origin(p)}." + (f" {p.note}" if p.note else ""),
+        f"Origin: {origin_of(p)}." + (f" {p.note}" if p.note else ""),
     ]  # fmt: skip
     rows = [("mechanism", m.id, e) for m in k.mechanisms.values() for e in m.effect if e.parameter == p.id]
     rows += [("therapy", t.id, a) for t in k.therapies.values() for a in t.act if a.parameter == p.id]
@@ -413,22 +417,29 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
 
     Args:
         knowledge: the catalogue.
-        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``.
+        name: for example ``ido``, ``anti-PD-1``, ``nivolumab``, ``melanoma``, ``CheckMate-067``, ``growth_rate``,
+            ``CD274``, ``killing.cd8_kill`` or a DOI; ``kind:name`` where several things share a name
+            (``mediator:lactate``).
 
     Raises:
         InputError: nothing goes by this name; near misses are listed.
     """
-    kind, record = knowledge.resolve(name)
-    tell = {
+    from tumornexus.knowledge.further import TELL
+    from tumornexus.knowledge.lookup import look_up
+
+    (kind, identifier), *others = look_up(knowledge, name)
+    also = tuple(f"{k.replace(' ', '_')}:{i}" for k, i in others)
+    if kind in TELL:
+        return replace(TELL[kind](knowledge, identifier), also=also)
+    record = knowledge.table(kind)[identifier]
+    tell: dict[str, Callable[..., tuple[list[str], list[str], list[Table]]]] = {
         "mechanism": _mechanism, "therapy": _therapy, "drug": _drug, "tumor": _tumor, "trial": _trial,
         "parameter": _parameter, "cell": _plain, "mediator": _plain, "disease": _disease,
-    }[kind]  # fmt: skip
-    paragraphs, warnings, tables = tell(knowledge, record)
-    identifier = str(getattr(record, "id", name))
+    }  # fmt: skip
+    paragraphs, warnings, tables = tell[kind](knowledge, record)
     if terms := external_terms(knowledge, kind, identifier):
-        paragraphs.append(
-            "In other vocabularies: " + _join(t if m == "exact" else f"{t} ({m})" for t, m in terms) + "."
-        )
+        said = _join(term if match == "exact" else f"{term} ({match})" for term, match in terms)
+        paragraphs.append(f"In other vocabularies: {said}.")
     return Explanation(
         kind=kind,
         id=identifier,
@@ -436,7 +447,8 @@ def explain(knowledge: Knowledge, name: str) -> Explanation:
         paragraphs=tuple(paragraphs),
         warnings=tuple(warnings),
         tables=tuple(tables),
-        references=_references(knowledge, [record, *_trials_in(knowledge, record)]),
+        references=cited(knowledge, [record, *_trials_in(knowledge, record)]),
+        also=also,
     )
 
 
@@ -445,7 +457,8 @@ def _trials_in(knowledge: Knowledge, record: Record) -> list[Trial]:
     return [knowledge.trials[t] for t in named if t in knowledge.trials]
 
 
-def _references(knowledge: Knowledge, records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
+def cited(knowledge: Knowledge, records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
+    """Return key and formatted reference of everything that some records cite."""
     keys = dict.fromkeys(key for record in records for _, key in every_source(record))
     return tuple((key, knowledge.citation(key)) for key in keys)
 

@@ -6,6 +6,7 @@ It is read on first use only, so `tumornexus --help` never pays for it.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -112,6 +113,38 @@ class GeneTable:
             name = f"C{open_frame.group(1).upper()}orf{open_frame.group(2)}"
             return name if name in approved else aliases.get(name)
         return None
+
+    def other_names(self, symbol: str) -> list[str]:
+        """Return the aliases and previous symbols that lead to an approved symbol and to no other."""
+        return sorted(alias for alias, owner in self._maps[1].items() if owner == symbol)
+
+    def near(self, symbol: str, n: int = 3) -> list[str]:
+        """Return the approved symbols closest to a name that is none: one typing error away first, then similar ones.
+
+        A typing error is a letter too many, too few, wrong, or two exchanged; names of old that are that close lead to
+        their approved symbol.
+        """
+        approved, aliases = self._maps
+        name = symbol.strip().upper()
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+        halves = [(name[:i], name[i:]) for i in range(len(name) + 1)]
+        edits = [
+            name,
+            *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1),
+            *(a + b[1:] for a, b in halves if b),
+        ]
+        edits += [a + c + b[1:] for a, b in halves if b for c in letters]
+        edits += [a + c + b for a, b in halves for c in letters]
+        close = [e for e in edits if e in approved] + [aliases[e] for e in edits if e in aliases]
+        if not close:
+            like = [s for s in approved if s[:1] == name[:1] and abs(len(s) - len(name)) < 3]
+            close = difflib.get_close_matches(name, sorted(like), n=n, cutoff=0.7)
+        return list(dict.fromkeys(close))[:n]
+
+    def hint(self, symbol: str) -> str:
+        """Return the nearest symbols as the end of a message, empty where nothing is near."""
+        close = self.near(symbol)
+        return f"; did you mean {', '.join(close)}?" if close else ""
 
     def is_mouse(self, symbols: Iterable[str]) -> bool:
         """Tell whether gene names are mouse rather than human: the majority is in title case (`Cd8a`)."""

@@ -76,6 +76,7 @@ LINKS: dict[tuple[str, str], str] = {
 # A term of the document means one thing, so fields of one name and different meaning get different terms.
 TERMS: dict[tuple[str, str], str] = {
     ("Drive", "target"): "drives_target",
+    ("OccursIn", "tumor"): "occurs_in",  # text: it may say "any"; the tumor types carry the links
     ("Therapy", "target"): "acts_on_target",
     ("Therapy", "toxicity"): "toxicity_text",
     ("StandardOfCare", "line"): "line_number",

@@ -49,7 +49,8 @@ class Effect(Sourced):
 
     For an activity a in [0, 1], ``multiply``: p (1 + (value - 1) a);  ``add``: p + value a;  ``saturate``:
     p + (value - p) a.
-    `low` and `high` bound the value between studies or patients.
+    `low` and `high` bound the value between studies or patients. `unit`, where given, is checked: that of the
+    parameter for ``add`` and ``saturate``, "1" for ``multiply``.
     """
 
     parameter: str
@@ -57,6 +58,7 @@ class Effect(Sourced):
     value: float
     low: float
     high: float
+    unit: str | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Effect:
@@ -130,6 +132,24 @@ class Expected(Sourced):
     car_t: Influence
 
 
+class OccursIn(Sourced):
+    """How often the mechanism is present in a tumor type, or in `any` tumor type that is not named otherwise.
+
+    Written in the mechanism's own file; `tumornexus.knowledge.load` hands it to the tumor types as their `Prevalence`.
+    """
+
+    tumor: str
+    value: Fraction
+    low: Fraction
+    high: Fraction
+
+    @model_validator(mode="after")
+    def _ordered(self) -> OccursIn:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"needs low <= value <= high, got {self.low}, {self.value}, {self.high}")
+        return self
+
+
 class ClaimConflict(Sourced):
     """Later or contrary evidence: what was claimed, what was found."""
 
@@ -172,6 +192,7 @@ class Mechanism(Record):
     biomarker: tuple[Biomarker, ...] = ()
     effect: tuple[Effect, ...] = ()
     drives: tuple[Drive, ...] = ()
+    prevalence: tuple[OccursIn, ...] = ()  # here or in tumors.toml, not in both
     claim_conflict: tuple[ClaimConflict, ...] = ()
     source: tuple[str, ...] = Field(min_length=1)
 
@@ -187,13 +208,14 @@ class Mechanism(Record):
 
 
 class Act(Sourced):
-    """What a therapy does to one model parameter at full effect (occupancy 1); laws as in `Effect`."""
+    """What a therapy does to one model parameter at full effect (occupancy 1); laws and `unit` as in `Effect`."""
 
     parameter: str
     law: Law
     value: float
     low: float
     high: float
+    unit: str | None = None
 
 
 class Therapy(Record):
