@@ -109,6 +109,8 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "dissemination.niche_target": niche,
         "dissemination.seeding_rate": dissemination.seeding_rate(local, p),
         "dissemination.establishment": dissemination.establishment(niche, p),
+        "growth.starvation": growth.starvation(local, p),
+        "growth.orphaned": growth.orphaned(local, p),
     }
     families = {
         "signals": local.signals,
@@ -303,9 +305,8 @@ MONOTONE = [  # field, quantity, sense
     ("bacteria", "signals.il6", RISES),
     ("bacteria", "myeloid.m1_to_m2", RISES),
     ("vessels", "host.colonize", FALLS),
-    ("vessels", "growth.die", FALLS),  # necrosis far from vessels
-    ("vessels", "growth.persister_die", FALLS),
-    ("matrix", "growth.die", RISES),
+    ("vessels", "growth.starvation", FALLS),  # necrosis far from vessels
+    ("matrix", "growth.starvation", RISES),
     ("cancer", "dissemination.vesicles", RISES),
     ("pdl1", "dissemination.node_suppression", FALLS),
     ("pdl1", "dissemination.establishment", RISES),
@@ -345,6 +346,16 @@ def test_a_clone_without_b2m_is_seen_by_no_cd8_cell_and_by_more_nk_cells(law):
     assert (out["killing.nk_rate"][1] > out["killing.nk_rate"][0]).all()
     redirected = out["killing.cd8_rate"][1]
     assert (redirected == 0.0).all()  # without a bispecific antibody nothing else lets a T cell kill it
+
+
+def test_cells_die_with_their_vessel_only_where_vessels_are_lost(law):
+    cells = tissue(7, (N,), sparsity=0.0)
+    out = law(cells)
+    growing = out["vasculature.sprout"] >= out["vasculature.regress"] * np.asarray(cells.vessels)
+    assert 0 < growing.sum() < N
+    assert (out["growth.orphaned"][growing] == 0.0).all()
+    assert (out["growth.orphaned"][~growing] > 0.0).all()
+    assert (out["growth.orphaned"] <= out["vasculature.regress"]).all()
 
 
 def test_a_clone_deaf_to_interferon_keeps_only_basal_mhc1(law, typical, names):
@@ -462,6 +473,9 @@ PARAMETER_SENSE = [  # parameter, quantity, sense, from, to
     ("necrosis_rate", "growth.die", RISES, 0.0, 0.1),
     ("necrosis_rate", "growth.persister_die", RISES, 0.0, 0.1),
     ("necrosis_oxygen", "growth.die", RISES, 2.5, 5.0),
+    ("cuff_death", "growth.die", RISES, 0.0, 1.0),
+    ("cuff_death", "growth.persister_die", RISES, 0.0, 1.0),
+    ("vessel_vegf_dependence", "growth.orphaned", RISES, 0.0, 10.0),
     ("radiation_kill", "growth.drug_kill", RISES, 0.0, 2.0),
     ("radiation_kill", "vasculature.regress", RISES, 0.0, 2.0),
     ("vesicle_suppression", "dissemination.node_suppression", FALLS, 0.0, 2.0),

@@ -159,14 +159,14 @@ def test_references_that_were_not_read_again(catalogue: Path) -> None:
     assert found == ["beta2021"]
 
 
-def test_a_biomarker_that_nothing_reads(small: Knowledge, catalogue: Path) -> None:
+def test_a_biomarker_of_an_outcome_is_told_as_not_read(small: Knowledge, catalogue: Path) -> None:
     ido = (catalogue / "mechanisms/ido.toml").read_text()
     marker = ido[ido.index("[[biomarker]]") : ido.index("[[effect]]")]
     other = catalogue / "mechanisms/t_cell_exhaustion.toml"
     other.write_text(other.read_text() + "\n" + marker)
-    found = [f for f in biomarker_findings(load_knowledge(catalogue)) if f.severity == "warning"]
-    assert [(f.record, f.topic) for f in found] == [("t_cell_exhaustion", "orphans")]
-    assert not [f for f in biomarker_findings(small) if f.severity != "info"]
+    found = [f for f in biomarker_findings(load_knowledge(catalogue)) if "outcome" in f.message]
+    assert [(f.record, f.severity, f.topic) for f in found] == [("t_cell_exhaustion", "info", "coverage")]
+    assert not [f for f in biomarker_findings(small) if "outcome" in f.message or f.severity != "info"]
 
 
 def test_a_folder_of_further_records_is_told_only_what_concerns_it(tmp_path: Path) -> None:

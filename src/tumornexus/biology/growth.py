@@ -25,13 +25,29 @@ class GrowthRates(NamedTuple):
     persister_die: jax.Array  # shape of the cells
 
 
+def starvation(local: Local, p: Params) -> jax.Array:
+    """Return the death of cells without oxygen, per day: necrosis_rate / (1 + (O2 / necrosis_oxygen)^4)."""
+    squared = (local.oxygen / p.necrosis_oxygen) ** 2
+    return p.necrosis_rate / (1.0 + squared * squared)
+
+
+def orphaned(local: Local, p: Params) -> jax.Array:
+    """Return the death of cells whose vessel regresses, per day.
+
+    cuff_death * (regression - sprouting per vessel, not below 0) / (1 + (O2 / oxygen_half)^2): where oxygen is scarce
+    a vessel takes the cuff of cells around it along. Tumor cells die with the vessels that VEGF-receptor inhibitors
+    take (Griffioen 2012), and blood flow after a month tells size after four (de Bazelaire 2008).
+    """
+    vessels = vasculature.rates(local, p)
+    lost = jnp.maximum(vessels.regress - vessels.sprout / jnp.maximum(local.vessels, 1e-6), 0.0)
+    return p.cuff_death * lost / (1.0 + (local.oxygen / p.oxygen_half) ** 2)
+
+
 def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     """Return growth and death of cancer cells.
 
     divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
-    die = turnover + necrosis, necrosis = necrosis_rate / (1 + (O2 / necrosis_oxygen)^4) + cuff_death * net loss of
-    vessels: cells far from vessels die, and with a vessel that regresses the cuff of cells that it alone feeds (de
-    Bazelaire 2008, Griffioen 2012: ischemia and apoptosis with the vessels lost to VEGF-receptor inhibitors).
+    die = turnover + `starvation` + `orphaned`: cells without oxygen or without their vessel die.
     drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent clones; radiation needs oxygen (Alper and
     Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under drug kill,
     TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to cycling in
@@ -49,16 +65,13 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     exposed = p.cytotoxic_kill * protected * active + p.radiation_kill * radiation
     drug_kill = exposed + p.mapk_kill_rate * targeted
     stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
-    squared = (local.oxygen / p.necrosis_oxygen) ** 2
-    vessels = vasculature.rates(local, p)
-    lost = jnp.maximum(vessels.regress - vessels.sprout / jnp.maximum(local.vessels, 1e-6), 0.0)
-    necrosis = p.necrosis_rate / (1.0 + squared * squared) + p.cuff_death * lost
+    hungry = starvation(local, p) + orphaned(local, p)
     return GrowthRates(
         divide=base * (1.0 - targeted) + p.cancer_turnover,
-        die=jnp.broadcast_to(p.cancer_turnover + necrosis, drug_kill.shape),
+        die=jnp.broadcast_to(p.cancer_turnover + hungry, drug_kill.shape),
         drug_kill=drug_kill,
         to_persister=p.persister_switch_on * stress + p.persister_per_kill * drug_kill,
         from_persister=p.persister_switch_off / (1.0 + p.persister_hold * stress + drug_kill / p.persister_drug_hold),
         persister_divide=p.persister_cycling * base,
-        persister_die=p.cancer_turnover * p.persister_turnover + p.persister_drug_share * exposed + necrosis,
+        persister_die=p.cancer_turnover * p.persister_turnover + p.persister_drug_share * exposed + hungry,
     )
