@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tumornexus.biology import (
     cart,
     checkpoints,
+    ctdna,
     dissemination,
     growth,
     host,
@@ -111,6 +112,12 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "dissemination.establishment": dissemination.establishment(niche, p),
         "growth.starvation": growth.starvation(local, p),
         "growth.orphaned": growth.orphaned(local, p),
+        "metabolism.lactate_uptake": metabolism.lactate_uptake(local, p),
+        "stroma.stiffness_kpa": stroma.stiffness_kpa(cells.matrix, p),
+        "stroma.mechanosignaling": stroma.mechanosignaling(stroma.stiffness_kpa(cells.matrix, p), p),
+        "host.short_chain_fatty_acids": host.short_chain_fatty_acids(microbiome, p),
+        "priming.anergy": priming.anergy(cells.treg, 1.0 / priming.restraint(local, p), p),
+        "ctdna.plasma_copies": ctdna.plasma_copies(1e2 * cells.cancer, p),
     }
     families = {
         "signals": local.signals,
@@ -141,7 +148,8 @@ BOUNDED = (
     "checkpoints.alt_checkpoint_target", "metabolism.tcell_fitness", "dissemination.node_suppression",
     "dissemination.niche_target",
     "killing.suppression", "killing.function", "killing.infiltrate_access", "trafficking.entry_factor",
-    "signals.arginine", "signals.drug_access",
+    "signals.arginine", "signals.drug_access", "stroma.mechanosignaling", "priming.anergy",
+    "metabolism.lactate_uptake",
 )  # fmt: skip
 # What a steroid or an inhibitor scales is at most one; what is one without any tissue is allowed to be exactly one.
 FREE_OF_TISSUE = {"priming.burst"}
@@ -310,6 +318,12 @@ MONOTONE = [  # field, quantity, sense
     ("cancer", "dissemination.vesicles", RISES),
     ("pdl1", "dissemination.node_suppression", FALLS),
     ("pdl1", "dissemination.establishment", RISES),
+    ("caf_cytokine", "metabolism.lactate_uptake", RISES),
+    ("cancer", "metabolism.lactate_uptake", RISES),
+    ("matrix", "stroma.stiffness_kpa", RISES),
+    ("matrix", "stroma.mechanosignaling", RISES),
+    ("treg", "priming.anergy", RISES),
+    ("cancer", "ctdna.plasma_copies", RISES),
 ]
 
 
@@ -484,6 +498,11 @@ PARAMETER_SENSE = [  # parameter, quantity, sense, from, to
     ("niche_floor", "dissemination.establishment", RISES, 0.0, 1.0),
     ("dissemination_rate", "dissemination.seeding_rate", RISES, 0.0, 5e-5),
     ("neutrophil_dissemination", "dissemination.seeding_rate", RISES, 0.0, 3.0),
+    ("lactate_caf", "metabolism.lactate_uptake", RISES, 0.0, 1.5),
+    ("dc_suppression", "priming.anergy", RISES, 0.0, 4.0),
+    ("ctla4_brake", "priming.anergy", RISES, 0.0, 20.0),
+    ("costimulation", "priming.anergy", FALLS, 0.5, 4.0),
+    ("ctdna_half_life", "ctdna.plasma_copies", RISES, 0.011, 0.1),
 ]
 # What has to be present for a parameter to matter.
 BACKGROUND = {
@@ -529,3 +548,67 @@ def test_host_levels_relax_towards_a_set_point_in_range(knowledge):
     # Without treatment the lymphocyte reserve rests at its normal value of one.
     assert float(rates.lymphocyte_gain) == pytest.approx(float(rates.lymphocyte_loss))
     assert {"microbiome_setpoint", "lymphocyte_depletion"} <= recorder.read
+
+
+def test_ph_falls_by_one_for_the_buffered_amount_of_lactate_and_never_above_normal(names, typical):
+    with jax.enable_x64(True):
+        p = Params.of(jnp.asarray(with_value(names, typical, ph_normal=7.3, ph_buffering=40.9)), names)
+        excess = jnp.array([-1.0, 0.0, 40.9 * 0.3, 40.9])
+        ph = np.asarray(metabolism.extracellular_ph(p.lactate_blood + excess, p))
+    np.testing.assert_allclose(ph, [7.3, 7.3, 7.0, 6.3])
+
+
+def test_cancer_cells_burn_lactate_only_with_oxygen(names, typical):
+    with jax.enable_x64(True):
+        p = Params.of(jnp.asarray(typical), names)
+        base = mediators.quasi_steady(jax.tree.map(lambda x: jnp.tile(x, N), tissue(5, (1,), 0.0)), jnp.full(N, 0.5), p)
+        fields = {f: getattr(base.signals, f) for f in Signals.__dataclass_fields__}
+        fields["oxygen"] = jnp.linspace(0.0, 40.0, N)
+        uptake = np.asarray(metabolism.lactate_uptake(Local(base.cells, Signals(**fields)), p))
+    assert uptake[0] == 0.0
+    assert (np.diff(uptake) > 0.0).all()
+
+
+def test_stiffness_runs_from_normal_tissue_through_a_carcinoma_as_collagen_gels_do(names, typical):
+    value = dict(zip(names, typical, strict=True))
+    with jax.enable_x64(True):
+        p = Params.of(jnp.asarray(typical), names)
+        soft, carcinoma, dense = np.asarray(stroma.stiffness_kpa(jnp.array([0.0, 1.0, 2.0]), p))
+    assert soft == pytest.approx(value["stiffness_normal"])
+    assert carcinoma - soft == pytest.approx(value["stiffness_matrix"])
+    assert (dense - soft) / (carcinoma - soft) == pytest.approx(2.0 ** value["stiffness_power"])
+
+
+def test_mechanical_signal_on_stiff_and_soft_gels_is_as_far_apart_as_proliferation(names, typical):
+    """Schrader 2011: 2.7 times as many cycling Huh7 cells at 12 as at 1 kPa."""
+    with jax.enable_x64(True):
+        soft, stiff = np.asarray(
+            stroma.mechanosignaling(jnp.array([1.0, 12.0]), Params.of(jnp.asarray(typical), names))
+        )
+    assert stiff / soft == pytest.approx(2.7, rel=0.02)
+
+
+def test_a_typical_gut_community_makes_what_healthy_stool_holds(knowledge):
+    """Hoverstad 1986: 63 mmol/kg."""
+    p = Recorder({k: v.value for k, v in knowledge.parameters.items()})
+    made = float(host.short_chain_fatty_acids(p.microbiome_setpoint, p))
+    assert made == pytest.approx(62.9, rel=0.02)
+
+
+def test_costimulation_decides_between_priming_and_anergy(names, typical):
+    """Without CTLA-4 and with mature dendritic cells nobody is anergic; without costimulation everybody is."""
+    zero, one = jnp.zeros(1), jnp.ones(1)
+    for changed, share, primes in (({"ctla4_brake": 0.0}, 0.0, True), ({"costimulation": 0.0}, 1.0, False)):
+        p = Params.of(jnp.asarray(with_value(names, typical, **changed)), names)
+        np.testing.assert_allclose(np.asarray(priming.anergy(zero, one, p)), share, atol=1e-6)
+        assert (np.asarray(priming.activation(one, zero, one, p)) > 0.0).all() == primes
+
+
+def test_tumor_dna_in_plasma_is_what_its_source_computes(names, typical):
+    """Avanzini 2020: 1e9 cells that die at 0.136 per day and shed 0.00014 give 0.21 genome equivalents per mL."""
+    changed = with_value(names, typical, ctdna_shedding=1.4e-4, ctdna_half_life=30.0 / 1440.0, plasma_volume=3000.0)
+    with jax.enable_x64(True):
+        copies = ctdna.plasma_copies(jnp.array([0.0, 0.136e3]), Params.of(jnp.asarray(changed), names))
+    none, cubic_centimeter = np.asarray(copies)
+    assert none == 0.0
+    assert cubic_centimeter == pytest.approx(0.21, rel=0.15)

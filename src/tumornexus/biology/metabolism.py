@@ -1,4 +1,4 @@
-"""Metabolic competition: oxygen, glucose, lactate, arginine, kynurenine and adenosine at quasi-steady state.
+"""Metabolic competition: oxygen, glucose, lactate, pH, arginine, kynurenine and adenosine at quasi-steady state.
 
 These equilibrate within minutes to hours, so at the host scale they are algebraic. Each balances supply by perfusion
 with consumption by the cells present.
@@ -7,6 +7,7 @@ with consumption by the cells present.
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 
 from tumornexus.biology.environment import Cells, Local
 from tumornexus.biology.params import Params, hill
@@ -51,6 +52,27 @@ def lactate_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params)
     """Return tissue lactate in mM: blood level plus export by glycolytic cells, washed out by perfusion."""
     made = p.glycolysis_rate * p.lactate_export * (1.0 + hypoxia) * (cells.cancer + p.lactate_caf * cells.caf_cytokine)
     return p.lactate_blood + p.lactate_production * made / (perfused + p.lactate_washout)
+
+
+def extracellular_ph(lactate: jax.Array, p: Params) -> jax.Array:
+    """Return the pH of the space between the cells (dimensionless).
+
+    pH = ph_normal - max(lactate - lactate_blood, 0) / ph_buffering: each lactate ion leaves with a proton, perfusion
+    washes both out, and buffers take up ph_buffering mM per unit of pH. Rauen 1967 and 1968 found this straight line in
+    rat tumors between pH 7.1 and 6; normal tissue as in Silva 2009. Nothing else acidifies: not carbon dioxide.
+    """
+    return p.ph_normal - jnp.maximum(lactate - p.lactate_blood, 0.0) / p.ph_buffering
+
+
+def lactate_uptake(local: Local, p: Params) -> jax.Array:
+    """Return how much lactate cancer cells burn, per site, in units of what one well-oxygenated cell can take up.
+
+    uptake = cancer * lactate / (lactate_uptake_half + lactate) * O2 / (oxygen_growth_half + O2): MCT1 carries lactate
+    of hypoxic cells and fibroblasts into oxygenated cancer cells, which respire it (Sonveaux 2008); affinity of MCT1
+    as tabulated by Felmlee 2020. Lactate export in `lactate_mm` is net of it.
+    """
+    oxidized = hill(local.lactate, p.lactate_uptake_half) * hill(local.oxygen, p.oxygen_growth_half)
+    return (local.cancer + p.persister_metabolism * local.persister) * oxidized
 
 
 def arginine_level(cells: Cells, p: Params) -> jax.Array:

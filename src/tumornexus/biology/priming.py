@@ -19,6 +19,11 @@ class DendriticRates(NamedTuple):
     die: jax.Array
 
 
+def restraint(local: Local, p: Params) -> jax.Array:
+    """Return the factor >= 1 by which IL-6, VEGF and IL-10 slow maturation of dendritic cells (Essa 2026, 3.2.1)."""
+    return 1.0 + p.dc_suppression * (p.dc_il6_share * local.il6 + p.dc_vegf_share * local.vegf + local.il10)
+
+
 def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     """Return the rates of conventional dendritic cells in the tumor.
 
@@ -27,14 +32,13 @@ def dendritic(local: Local, microbiome: jax.Array, p: Params) -> DendriticRates:
     microbial signals, restrained by IL-6, VEGF and IL-10 (Essa 2026, sections 3.2.1 and 4.1.1).
     """
     danger = hill(local.dead_antigen * p.antigen_release_gain, p.dead_antigen_half) + local.type1_ifn
-    restraint = 1.0 + p.dc_suppression * (p.dc_il6_share * local.il6 + p.dc_vegf_share * local.vegf + local.il10)
     # CSF-1R signalling also sustains part of the dendritic cells.
     sustain = 1.0 - p.dc_csf1_share * (1.0 - p.csf1r_signal)
     recruit = p.dc_recruitment * hill(local.ccl4, p.ccl4_half) * (p.dc_nk_floor + hill(local.nk, p.nk_half)) * sustain
     gut = p.microbiome_priming * (p.microbiome_floor + microbiome)
     return DendriticRates(
         recruit=recruit,
-        emigrate=p.dc_maturation * danger * gut / restraint,
+        emigrate=p.dc_maturation * danger * gut / restraint(local, p),
         die=p.dc_death,
     )
 
@@ -50,6 +54,18 @@ def activation(dendritic_node: jax.Array, treg: jax.Array, helper: jax.Array, p:
     harmed = 1.0 - p.mapk_tcell_harm * p.mapk_inhibition
     dose = hill(dendritic_node, p.dc_node_half)
     return p.priming_rate * antigen_breadth(p) * dose * braked * helped * p.tcell_fitness * harmed
+
+
+def anergy(treg: jax.Array, mature: jax.Array, p: Params) -> jax.Array:
+    """Return the share of naive T cells meeting antigen in the node that do so without costimulation, in [0, 1].
+
+    Such cells become anergic instead of dividing (Appleman and Boussiotis 2003). share = 1 - mature * B7 for CD28,
+    B7 for CD28 = costimulation / (costimulation + ctla4_brake (1 + Treg)): CTLA-4 holds B7 back as in `activation`.
+    `mature` is the share of dendritic cells not kept immature, the mean of 1 / `restraint` over the lesions. Nothing
+    follows from the share but what `activation` already says: anergic cells are not kept as a population.
+    """
+    free = p.costimulation / (p.costimulation + p.ctla4_brake * (1.0 + treg) + 1e-9)
+    return 1.0 - mature * free
 
 
 def burst(p: Params) -> jax.Array:

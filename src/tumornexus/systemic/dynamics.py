@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from tumornexus.biology import (
     cart,
     checkpoints,
+    ctdna,
     dissemination,
     growth,
     host,
@@ -77,6 +78,7 @@ class Situation(NamedTuple):
     supply: jax.Array  # share of the circulation that a lesion drains: rises with its volume, below 1 in sum
     entry: jax.Array  # fraction of circulating CD8 T cells that enter each lesion per day
     vesicles: jax.Array  # (batch,)
+    node_treg: jax.Array  # (batch,) weight of Treg in the draining node
     primed_per_day: jax.Array  # (batch,) Mcell of daughters per day
 
 
@@ -104,7 +106,8 @@ def situation(state: State, p: Params, h: Params) -> Situation:
     supply = volume / (jnp.sum(volume, 0) + p.entry_half_volume)
     vesicle = dissemination.vesicles(jnp.sum(jnp.sum(state.cancer, 0) * cells.pdl1, 0), h)
     treg_share = jnp.sum(cells.treg * total, 0) / jnp.maximum(jnp.sum(total, 0), 1e-9)
-    activated = priming.activation(state.ln_dendritic, treg_share * h.node_treg, state.ln_helper, h)
+    node_treg = treg_share * h.node_treg
+    activated = priming.activation(state.ln_dendritic, node_treg, state.ln_helper, h)
     return Situation(
         local=local,
         recognized=recognized,
@@ -120,12 +123,23 @@ def situation(state: State, p: Params, h: Params) -> Situation:
         supply=supply,
         entry=p.cd8_entry * trafficking.entry_factor(local, p) * supply,
         vesicles=vesicle,
+        node_treg=node_treg,
         primed_per_day=h.naive_precursors
         * priming.recall(state.blood_memory, h)
         * state.lymphocytes
         * activated
         * dissemination.node_suppression(vesicle, h)
         * priming.burst(h),
+    )
+
+
+def deaths(now: Situation, state: State, p: Params) -> tuple[jax.Array, jax.Array]:
+    """Return the deaths of cycling and of persisting cancer cells, Mcell per day, each (clone, lesion, batch)."""
+    die_immune = now.immune_kill + now.car_kill
+    g = now.growth
+    return (
+        (g.die + g.drug_kill + die_immune) * state.cancer,
+        (g.persister_die + p.persister_immune_share * die_immune) * state.persister,
     )
 
 
@@ -145,11 +159,8 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     settled = dissemination.establishment(state.niche, h) * jnp.sum(seeds[:, :OCCULT], 1)
     arriving = jnp.zeros_like(state.cancer).at[:, OCCULT].set(settled)
     persister_immune = p.persister_immune_share * die_immune
-    dying = (
-        jnp.sum((g.die + g.drug_kill + die_immune) * state.cancer, 0)
-        + jnp.sum((g.persister_die + persister_immune) * state.persister, 0)
-        + v.lyse * state.infected
-    )
+    cycling_deaths, persister_deaths = deaths(now, state, p)
+    dying = jnp.sum(cycling_deaths, 0) + jnp.sum(persister_deaths, 0) + v.lyse * state.infected
 
     ex = checkpoints.rates(local, seen, p)
     functional = killing.function(local, p)
@@ -295,7 +306,8 @@ OBSERVABLES = (
     "microbiome", "bacteria", "virus", "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss",
     "clone_pathway_reactivated", "cart_tumor", "cart_blood", "car_recognition", "car_antigen", "cxcl9_10", "ifng",
     "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes", "niche", "vesicles",
-    "new_lesion_volume", "toxicity_hazard", "clonal_diversity",
+    "new_lesion_volume", "toxicity_hazard", "clonal_diversity", "ph", "lactate_uptake", "stiffness", "mechanosignaling",
+    "scfa", "anergy", "ctdna", "ctdna_b2m_loss",
 )  # fmt: skip
 
 
@@ -310,9 +322,10 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
     """Return the observables by name, (batch,): what records refer to, reports plot and tests check.
 
     Averages over lesions are weighted by volume. Volumes in mL, cell populations as fractions of sites (blood in
-    Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, other signals in half-effect
-    units. `clonal_diversity` is that of the clones, persisters being one kind more. `lesion_volume` (lesion, batch)
-    comes besides the names of `OBSERVABLES`.
+    Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, stiffness in kPa, short-chain
+    fatty acids in mmol per kg of stool, tumor DNA in haploid genome equivalents per mL of plasma (all, and that of the
+    clone without B2M), other signals in half-effect units. `clonal_diversity` is that of the clones, persisters being
+    one kind more. `lesion_volume` (lesion, batch) comes besides the names of `OBSERVABLES`.
     """
     now = situation(state, p, h)
     local = now.local
@@ -329,6 +342,10 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
     released = p.dead_clearance * local.dead_antigen * p.antigen_release_gain * presentation.antigen_breadth(p)
     mhc1 = presentation.mhc1_of_clone(local.mhc1, clone_traits(), p)
     car_seen = presentation.car_recognition(local.cells, clone_traits(), p)
+    cycling_deaths, persister_deaths = deaths(now, state, p)
+    dead = jnp.sum(cycling_deaths + persister_deaths, 1)  # (clone, batch)
+    lysed = jnp.sum(now.virus.lyse * state.infected, 0)
+    stiffness = stroma.stiffness_kpa(local.matrix, p)
     values = {
         "tumor_volume": jnp.sum(now.volume_ml, 0),
         "recognition": mean(now.recognized_mean),
@@ -398,5 +415,13 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "new_lesion_volume": now.volume_ml[OCCULT],
         "toxicity_hazard": state.toxicity_hazard,
         "clonal_diversity": diversity(jnp.stack([*jnp.sum(state.cancer, 1), jnp.sum(state.persister, (0, 1))])),
+        "ph": mean(metabolism.extracellular_ph(local.lactate, p)),
+        "lactate_uptake": mean(metabolism.lactate_uptake(local, p)),
+        "stiffness": mean(stiffness),
+        "mechanosignaling": mean(stroma.mechanosignaling(stiffness, p)),
+        "scfa": host.short_chain_fatty_acids(state.microbiome, h),
+        "anergy": priming.anergy(now.node_treg, mean(1.0 / priming.restraint(local, p)), h),
+        "ctdna": ctdna.plasma_copies(jnp.sum(dead, 0) + lysed, h),
+        "ctdna_b2m_loss": ctdna.plasma_copies(dead[1], h),
     }
     return {**values, "lesion_volume": now.volume_ml}

@@ -19,7 +19,7 @@ KEPT = (
     "tumor_volume", "cd8_infiltration", "cd8_effector", "killing", "checkpoint_inhibition", "hypoxia", "lactate",
     "treg", "mdsc", "m2", "matrix", "recognition", "clone_b2m_loss", "clone_jak_loss", "cart_tumor", "persister",
     "pdl1", "exhaustion", "priming", "infiltration", "antigen_release", "dc_mature", "microbiome", "new_lesion_volume",
-    "toxicity_hazard", "gamma_delta", "tls",
+    "toxicity_hazard", "gamma_delta", "tls", "ctdna",
 )  # fmt: skip
 
 LONG_NAMES = {
@@ -34,6 +34,14 @@ LONG_NAMES = {
     "clone_b2m_loss": ("Cancer cells without MHC class I (B2M or HLA loss)", "fraction"),
     "treg": ("Regulatory T cells", "fraction of cells"),
     "mdsc": ("Myeloid-derived suppressor cells", "fraction of cells"),
+    "ph": ("pH between the cells", ""),
+    "lactate_uptake": ("Lactate burned by cancer cells", "capacity of a well-oxygenated cell, per cell"),
+    "stiffness": ("Elastic modulus of the tumor", "kPa"),
+    "mechanosignaling": ("Mechanical signaling of cancer cells", "fraction"),
+    "scfa": ("Short-chain fatty acids in stool", "mmol/kg"),
+    "anergy": ("T cells that meet antigen without costimulation", "fraction"),
+    "ctdna": ("Tumor DNA in plasma", "haploid genome equivalents/mL"),
+    "ctdna_b2m_loss": ("DNA of cells without MHC class I in plasma", "haploid genome equivalents/mL"),
 }
 
 
