@@ -53,6 +53,15 @@ def lactate_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params)
     return p.lactate_blood + p.lactate_production * made / (perfused + p.lactate_washout)
 
 
+def extracellular_ph(lactate: jax.Array, p: Params) -> jax.Array:
+    """Return the pH of the fluid around the cells; `lactate` in mM.
+
+    pH = ph_blood - ph_per_lactate * (lactate - lactate_blood). Seen, not felt: the laws of T and NK cells take lactate,
+    with which acidity rises. Source: Engin 1995 (electrodes in 67 tumors); carbonic acid and buffers are left out.
+    """
+    return p.ph_blood - p.ph_per_lactate * (lactate - p.lactate_blood)
+
+
 def arginine_level(cells: Cells, p: Params) -> jax.Array:
     """Return arginine relative to blood, in (0, 1]: consumed by arginase of MDSC, neutrophils and macrophages."""
     consumers = cells.mdsc + p.arginase_tam * cells.tam_m2 + p.arginase_neutrophil * cells.neutrophil

@@ -22,16 +22,25 @@ class StromaRates(NamedTuple):
     degrade: jax.Array  # per day
 
 
+def stiffness(matrix: jax.Array, p: Params) -> jax.Array:
+    """Return the elastic modulus of the tissue relative to normal tissue: 1 + stiffness_gain * matrix.
+
+    `matrix`: density, 1 = typical carcinoma. Source: Samani 2007 (breast carcinomas 3 to 6 times, up to 13 times, as
+    stiff as the gland); that stiffness follows density in proportion is assumed.
+    """
+    return 1.0 + p.stiffness_gain * matrix
+
+
 def rates(local: Local, p: Params) -> StromaRates:
     """Return the rates of fibroblasts and matrix.
 
-    TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
+    TGF-beta and stiffness turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
     into the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
     (mechanosignalling), so blockade acts slowly and in part. Matrix finds no room beyond `matrix_capacity`:
     net deposition = deposit (1 - matrix / matrix_capacity), its second part counted with degradation.
     """
     tumor = local.cancer + local.persister
-    stiff = p.stiffness_feedback * hill(local.matrix, p.matrix_half)
+    stiff = p.stiffness_feedback * hill(stiffness(local.matrix, p) - 1.0, p.stiffness_half)
     drive = p.caf_activation * tumor
     growth_factor = hill(local.tgfb, p.tgfb_half)
     inflammatory = hill(local.il6, 1.0)

@@ -290,12 +290,12 @@ OBSERVABLES = (
     "tumor_volume", "recognition", "mhc1", "pdl1", "alt_checkpoint", "antigen_release", "dc_mature", "priming",
     "cd8_blood", "cd8_infiltration", "cd8_effector", "cd8_progenitor", "infiltration", "nest_access", "killing",
     "checkpoint_inhibition", "exhaustion", "treg", "mdsc", "m2", "neutrophil", "gamma_delta", "b_cell", "tls", "nk",
-    "tgfb", "il6", "il10", "vegf", "hypoxia", "oxygen", "lactate", "glucose", "arginine", "kynurenine", "adenosine",
-    "caf_matrix", "caf_cytokine", "matrix", "vessels", "vessel_function", "interstitial_pressure", "drug_access",
-    "microbiome", "bacteria", "virus", "persister", "clone_b2m_loss", "clone_jak_loss", "clone_car_antigen_loss",
-    "clone_pathway_reactivated", "cart_tumor", "cart_blood", "car_recognition", "car_antigen", "cxcl9_10", "ifng",
-    "ifng_response", "silencing", "growth", "mapk_activity", "immune_kill", "lymphocytes", "niche", "vesicles",
-    "new_lesion_volume", "toxicity_hazard",
+    "tgfb", "il6", "il10", "vegf", "hypoxia", "oxygen", "lactate", "ph", "glucose", "arginine", "kynurenine",
+    "adenosine", "caf_matrix", "caf_cytokine", "matrix", "stiffness", "vessels", "vessel_function",
+    "interstitial_pressure", "drug_access", "microbiome", "bacteria", "virus", "persister", "clone_b2m_loss",
+    "clone_jak_loss", "clone_car_antigen_loss", "clone_pathway_reactivated", "cart_tumor", "cart_blood",
+    "car_recognition", "car_antigen", "cxcl9_10", "ifng", "ifng_response", "silencing", "growth", "mapk_activity",
+    "immune_kill", "lymphocytes", "niche", "vesicles", "new_lesion_volume", "toxicity_hazard",
 )  # fmt: skip
 
 
@@ -303,8 +303,9 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
     """Return the observables by name, (batch,): what records refer to, reports plot and tests check.
 
     Averages over lesions are weighted by volume. Volumes in mL, cell populations as fractions of sites (blood in
-    Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, other signals in half-effect
-    units. `lesion_volume` (lesion, batch) comes besides the names of `OBSERVABLES`.
+    Mcell), rates per day, oxygen in mmHg, hypoxia in [0, 1], lactate and glucose in mM, stiffness relative
+    to normal tissue, other signals in half-effect units. `lesion_volume` (lesion, batch) comes besides the names of
+    `OBSERVABLES`.
     """
     now = situation(state, p, h)
     local = now.local
@@ -354,6 +355,7 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "hypoxia": mean(local.hypoxia),
         "oxygen": mean(local.oxygen),
         "lactate": mean(local.lactate),
+        "ph": metabolism.extracellular_ph(mean(local.lactate), p),
         "glucose": mean(local.glucose),
         "arginine": mean(local.arginine),
         "kynurenine": mean(local.kynurenine),
@@ -361,6 +363,7 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "caf_matrix": mean(local.caf_matrix),
         "caf_cytokine": mean(local.caf_cytokine),
         "matrix": mean(local.matrix),
+        "stiffness": stroma.stiffness(mean(local.matrix), p),
         "vessels": mean(local.vessels),
         "vessel_function": mean(local.perfusion),
         "interstitial_pressure": mean(local.pressure),
