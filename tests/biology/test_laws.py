@@ -515,3 +515,29 @@ def test_host_levels_relax_towards_a_set_point_in_range(knowledge):
     # Without treatment the lymphocyte reserve rests at its normal value of one.
     assert float(rates.lymphocyte_gain) == pytest.approx(float(rates.lymphocyte_loss))
     assert {"microbiome_setpoint", "lymphocyte_depletion"} <= recorder.read
+
+
+def test_stiffness_is_that_of_normal_tissue_without_matrix_and_several_times_it_in_a_carcinoma(names, typical):
+    """Samani 2007: carcinomas of the breast are 3 to 6 times, at most 13 times, as stiff as the gland."""
+    p = Params.of(jnp.asarray(typical), names)
+    assert float(stroma.stiffness(jnp.asarray(0.0), p)) == 1.0
+    assert 3.0 < float(stroma.stiffness(jnp.asarray(1.0), p)) < 6.0
+    assert (np.diff(np.asarray(stroma.stiffness(jnp.linspace(0.0, 4.0, N), p))) > 0.0).all()
+
+
+def test_fluid_is_as_acid_as_blood_at_its_lactate_and_more_so_with_more(names, typical):
+    """Engin 1995: mean pH 7.06 in tumors; the lactate of human tumors, 4 to 40 mM, keeps it where it was found."""
+    p = Params.of(jnp.asarray(typical), names)
+    at_rest = metabolism.extracellular_ph(p.lactate_blood, p)
+    assert float(at_rest) == pytest.approx(float(p.ph_blood))
+    measured = np.asarray(metabolism.extracellular_ph(jnp.linspace(4.0, 40.0, N), p))
+    assert (np.diff(measured) < 0.0).all()
+    assert 5.66 <= measured.min() < measured.max() <= 7.78
+
+
+def test_fewer_clonal_neoantigens_are_recognized_less_while_their_number_primes_as_before(names, typical):
+    p = Params.of(jnp.asarray(typical), names)
+    shares = jnp.linspace(0.1, 1.4, N)
+    seen = np.asarray(presentation.antigen_breadth(p, shares))
+    assert (np.diff(seen) > 0.0).all()
+    assert float(presentation.antigen_breadth(p, 1.0)) == float(presentation.antigen_breadth(p))

@@ -94,7 +94,8 @@ class Profile:
     """Activities of all mechanisms of one sample with their evidence and what follows from them.
 
     `phenotype` is None where neither expression nor a pathologist's call is known; the three probabilities are then
-    those of the tumor type. `inflamed_score` is in reference standard deviations. `missing` names what was not measured.
+    those of the tumor type. `inflamed_score` is in reference standard deviations. `missing` names what was not
+    measured.
     """
 
     sample: str
