@@ -244,6 +244,7 @@ class Examiner:
             "prevalence": lambda i: self._part("tumors", i, "prevalence", "mechanism"),
             "override": lambda i: self._part("tumors", i, "override", "parameter"),
             "drug": self._of_drug,
+            "cost": self._cost,
             "conflict": self._conflicts,
             "trial": lambda i: [self.knowledge.trials[self._known("trial", i, self.knowledge.trials)]],
             "panel": self._panel,
@@ -264,6 +265,10 @@ class Examiner:
         if part is None:
             raise InputError(f"'{owner}' has no {name}", file=self.file, field=self._where, value=item)
         return [part]
+
+    def _cost(self, owner: str) -> Sequence[Any]:
+        drug = self.knowledge.drugs[self._known("drug", owner, self.knowledge.drugs)]
+        return [SimpleNamespace(source=drug.cost_source, assumed=drug.cost_note)]
 
     def _conflicts(self, owner: str) -> Sequence[Any]:
         both: dict[str, Any] = {**self.knowledge.mechanisms, **self.knowledge.therapies}

@@ -111,7 +111,7 @@ def test_an_element_with_all_three_counts_at_the_grade_of_its_record(judge, know
     [
         ({"sourced": []}, "sourced number"),
         ({"sourced": ["parameter:treg_recruitment"]}, "sourced number"),  # in the catalogue, but assumed only
-        ({"records": ["mechanism:treg", "therapy:wnt_inhibitor"]}, "sourced number"),  # all of its numbers are assumed
+        ({"records": ["mechanism:treg", "therapy:anti_tim3"]}, "sourced number"),  # all of its numbers are assumed
         ({"observable": [], "test": ["switch:treg", "tests/other.py::test_something"]}, "observable"),
         ({"observable": ["column:ranking.ae3"], "test": ["switch:treg", "phenomenon:164"]}, "switch-off test"),
     ],

@@ -612,3 +612,11 @@ def test_tumor_dna_in_plasma_is_what_its_source_computes(names, typical):
     none, cubic_centimeter = np.asarray(copies)
     assert none == 0.0
     assert cubic_centimeter == pytest.approx(0.21, rel=0.15)
+
+
+def test_fewer_clonal_neoantigens_are_recognized_less_while_their_number_primes_as_before(names, typical):
+    p = Params.of(jnp.asarray(typical), names)
+    shares = jnp.linspace(0.1, 1.4, N)
+    seen = np.asarray(presentation.antigen_breadth(p, shares))
+    assert (np.diff(seen) > 0.0).all()
+    assert float(presentation.antigen_breadth(p, 1.0)) == float(presentation.antigen_breadth(p))

@@ -112,6 +112,25 @@ def test_panel_without_variant_says_nothing():
     assert not read_mutation(Compiled(LOSS), sequenced(assay="panel")).measured
 
 
+def test_plasma_without_variant_says_less_than_tissue():
+    tissue, plasma = (read_mutation(Compiled(LOSS), sequenced(assay=assay)) for assay in ("exome", "ctdna"))
+    assert plasma.measured
+    assert tissue.llr < plasma.llr < 0.0
+    a = LOSS.lr_positive * (1.0 - LOSS.lr_negative) / (LOSS.lr_positive - LOSS.lr_negative)
+    b = a / LOSS.lr_positive
+    assert (1.0 - a) / (1.0 - b) == pytest.approx(LOSS.lr_negative)  # the chances that the ratios of tissue imply
+    assert plasma.llr == pytest.approx(math.log((1.0 - 0.75 * a) / (1.0 - 0.75 * b)))
+
+
+def test_variant_in_plasma_speaks_as_in_tissue_but_not_of_its_extent():
+    hits = ("B2M", "truncating", "L15*", 0.4, 200.0), ("B2M", "truncating", "S14*", 0.4, 200.0)
+    tissue, plasma = (read_mutation(Compiled(LOSS), sequenced(*hits, assay=assay)) for assay in ("exome", "ctdna"))
+    assert plasma.llr == tissue.llr > 0.0
+    assert tissue.extent is not None
+    assert plasma.extent is None
+    assert "plasma" in plasma.note
+
+
 def test_unannotated_variant_says_nothing():
     reading = read_mutation(Compiled(LOSS), sequenced(("B2M", "other", None)))
     assert not reading.measured

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from io_cohorts import expression, expression_text, write_cohort
 from tumornexus.errors import InputError
 from tumornexus.io import read_cohort, read_patient
+from tumornexus.io.patient import Patient
 from tumornexus.knowledge import load_knowledge
 from tumornexus.profile import load_reference, profile_cohort, profile_patient, write_profiles
 from tumornexus.profile.profile import activities_table
@@ -189,6 +191,17 @@ def test_every_cohort_as_its_folder_is(shared_data, knowledge, cohort):
         assert len(measured) >= 10
 
 
+@pytest.mark.parametrize("call", ["inflamed", "excluded", "desert"])
+def test_what_a_pathologist_saw_moves_the_phenotype_and_is_silent_when_not_given(call, knowledge):
+    """The share of the called phenotype rises over that of the tumor type by the ratio of the record, as odds."""
+    nobody = Patient("P1", "P1", "melanoma")
+    away, seen = (profile_patient(p, knowledge) for p in (nobody, replace(nobody, clinical={"immune_phenotype": call})))
+    before, after = (getattr(p, f"p_{call}") for p in (away, seen))
+    assert (away.phenotype, seen.phenotype) == (None, call)
+    assert after / (1.0 - after) == pytest.approx(10.0 * before / (1.0 - before))
+    assert [any("spatial data" in m for m in p.missing) for p in (away, seen)] == [True, False]
+
+
 @pytest.mark.realdata
 def test_first_patient_of_the_main_line(shared_data, knowledge):
     started = time.process_time()
@@ -202,12 +215,10 @@ def test_first_patient_of_the_main_line(shared_data, knowledge):
 
 @pytest.mark.realdata
 def test_scores_agree_with_pathology_and_response(shared_data, knowledge):
-    profiles = profile_cohort(read_cohort(shared_data / "imvigor210", knowledge), knowledge)
-    labelled = [
-        (p.phenotype, str(p.patient.clinical["immune_phenotype"]))
-        for p in profiles
-        if "immune_phenotype" in p.patient.clinical
-    ]
+    cohort = [p for p in read_cohort(shared_data / "imvigor210", knowledge) if "immune_phenotype" in p.clinical]
+    hidden = [replace(p, clinical={k: v for k, v in p.clinical.items() if k != "immune_phenotype"}) for p in cohort]
+    seen = [p.phenotype for p in profile_cohort(hidden, knowledge)]
+    labelled = list(zip(seen, [str(p.clinical["immune_phenotype"]) for p in cohort], strict=True))
     assert np.mean([a == b for a, b in labelled]) > 0.55
     melanoma = profile_cohort(read_cohort(shared_data / "gide2019_pd1", knowledge), knowledge)
     responders = [p.icb.score for p in melanoma if p.patient.clinical["response_binary"] == "R"]

@@ -28,15 +28,17 @@ class CloneTraits(NamedTuple):
     targeted: jax.Array
 
 
-def antigen_breadth(p: Params) -> jax.Array:
+def antigen_breadth(p: Params, clonality: jax.Array | float = 1.0) -> jax.Array:
     """Return the probability in [0, 1] that a presented peptide set contains one that the repertoire sees.
 
-    a = antigenicity * hla_breadth * (1 + vaccine_antigen); breadth = a^n / (antigenicity_half^n + a^n) with n =
-    antigenicity_power. Antigenicity 1 stands for a tumor of 17 mutations per Mb; quantity and quality enter as one
-    product. A vaccine broadens the repertoire, here at once instead of over
+    a = antigenicity * clonality * hla_breadth * (1 + vaccine_antigen); breadth = a^n / (antigenicity_half^n + a^n) with
+    n = antigenicity_power. Antigenicity 1 stands for a tumor of 17 mutations per Mb: the quantity, which is what dying
+    cells release and prime with. `clonality`: the share of it that a given cell carries, relative to a typical tumor
+    (McGranahan 2016: what all cells carry counts). A vaccine broadens the repertoire, here at once instead of over
     weeks. A power above one says that a response holds better when several epitopes are seen at once.
     """
-    return hill(p.antigenicity * p.hla_breadth * (1.0 + p.vaccine_antigen), p.antigenicity_half, p.antigenicity_power)
+    seen = p.antigenicity * clonality * p.hla_breadth * (1.0 + p.vaccine_antigen)
+    return hill(seen, p.antigenicity_half, p.antigenicity_power)
 
 
 def mhc1_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
@@ -55,7 +57,8 @@ def mhc2_of_clone(mhc1: jax.Array, clone: CloneTraits, p: Params) -> jax.Array:
 
 def recognition(cells: Cells, clone: CloneTraits, p: Params) -> jax.Array:
     """Return the recognition of each clone by CD8 T cells in [0, 1]."""
-    return antigen_breadth(p) * p.antigen_processing * (1.0 - cells.silencing) * mhc1_of_clone(cells.mhc1, clone, p)
+    breadth = antigen_breadth(p, p.antigen_clonality)
+    return breadth * p.antigen_processing * (1.0 - cells.silencing) * mhc1_of_clone(cells.mhc1, clone, p)
 
 
 def mhc1_target(local: Local, p: Params) -> jax.Array:

@@ -29,6 +29,7 @@ from tumornexus.knowledge import Knowledge, load_knowledge
 HLA_COLUMNS = ("hla", "hla_alleles", "x_hla_allele_list", "hla_allele_list")
 HLA_SPLIT = ("x_hla_a1", "x_hla_a2", "x_hla_b1", "x_hla_b2", "x_hla_c1", "x_hla_c2")
 LENGTH_COLUMN = "length_bp"
+ASSAYS = ("exome", "panel", "ctdna")
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ def _read_other(
     if path:
         other.mutations, other.assay, _ = read_mutations(path, knowledge.genes, samples=samples)
         other.assay = defaults.get("mutation_assay", other.assay)
+        _check_assay(other.assay, folder / "cohort.toml")
     path = find_table(folder, "hla")
     if path:
         table = read_text_table(path)
@@ -380,6 +382,13 @@ def _one_expression(
     if note:
         notes.append(note)
     return pd.Series(values, index=mapping.symbols, name=sample), scale
+
+
+def _check_assay(assay: object, path: Path) -> None:
+    if assay not in ASSAYS:
+        raise InputError(
+            "unknown mutation assay", file=path, field="mutation_assay", value=assay, valid=", ".join(ASSAYS)
+        )
 
 
 def _variant_notes(mutations: pd.DataFrame, assay: str, notes: list[str]) -> None:
@@ -527,8 +536,7 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         table, assay, _ = read_mutations(mutation_path, knowledge.genes, samples=[sample], default_sample=sample)
         mutations = table[list(COLUMNS)].reset_index(drop=True)
     assay = content.get("mutation_assay", assay)
-    if assay not in ("exome", "panel"):
-        raise InputError("unknown mutation assay", file=path, field="mutation_assay", value=assay, valid="exome, panel")
+    _check_assay(assay, path)
     if mutations is not None:
         _variant_notes(mutations, assay, notes)
     hla = None

@@ -23,8 +23,8 @@ class Patient:
             sequenced; an empty table when it was and nothing was found.
         hla: class I alleles such as ``A*02:01``, a homozygous allele twice; None when not typed.
         copy_number: rows gene, call, copies, deep; None when not measured.
-        mutation_assay: ``"exome"`` (a gene without a variant is wild-type) or ``"panel"`` (it may not have been
-            sequenced).
+        mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
+            sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
         source: folder the patient was read from.

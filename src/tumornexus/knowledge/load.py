@@ -624,8 +624,8 @@ def every_source(record: Record) -> Iterable[tuple[str, str]]:
     """Yield (path of the field, bibliography key) for every source named anywhere in a record."""
     for name in type(record).model_fields:
         value = getattr(record, name)
-        if name == "source":
-            yield from (("source", key) for key in value or ())
+        if name in ("source", "cost_source"):
+            yield from ((name, key) for key in value or ())
         elif isinstance(value, Record):
             yield from ((f"{name}.{path}", key) for path, key in every_source(value))
         elif isinstance(value, tuple):

@@ -370,6 +370,7 @@ class Drug(Record):
     toxicity: Toxicity
     cost_tier: Annotated[int, Field(ge=1, le=4)]  # 1 generic or cheap ... 4 engineered cell product
     cost_note: str
+    cost_source: tuple[str, ...] = ()  # where a price behind the tier can be read
     status: str
     investigational: bool = False
     source: tuple[str, ...] = Field(min_length=1)

@@ -45,6 +45,9 @@ PANEL_RELIABILITY = 0.7
 DEFINING = 20.0
 # Transcripts across a lost splice site are often, not always, destroyed.
 SPLICE = 0.7
+# Share of patients with cancer in whose plasma DNA of the tumor was found: "more than 75 %" (Krishnamurthy 2017,
+# doi:10.3390/jcm6010003, abstract read). Early disease sheds less; detection is taken as all or nothing.
+SHEDDING = 0.75
 
 
 @dataclass(frozen=True)
@@ -283,11 +286,12 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
     value = ", ".join(f"{gene} {change}" for gene, change, *_ in hits)
     if hits:
         weight, notes, extent, copies = max(h[2] for h in hits), [], None, 1.0
+        plasma = patient.mutation_assay == "ctdna"
         purity = _number(patient.clinical.get("purity"))
         if biomarker.method == "loss_of_function":
             lost = _lost_genes(patient)
             biallelic = any(
-                change == "deletion" or gene in lost or second_hit(vaf, depth, purity)
+                change == "deletion" or gene in lost or (not plasma and second_hit(vaf, depth, purity))
                 for gene, change, _, vaf, depth in hits
             )
             twice = any(sum(h[0] == gene for h in hits) > 1 for gene in {h[0] for h in hits})
@@ -296,7 +300,9 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
                 weight *= SINGLE_HIT
                 notes.append("one damaged copy: loss of the other is not shown")
         fractions = [(vaf, depth) for _, _, _, vaf, depth in hits if np.isfinite(vaf)]
-        if fractions:
+        if plasma:
+            notes.append("found in plasma: the allele fraction says how much is shed, not what share carries it")
+        elif fractions:
             extent = clonal_fraction(*max(fractions), purity, copies)
         return Reading(
             True,
@@ -313,7 +319,25 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
         return Reading(
             False, value="none found", genes_missing=genes, note="targeted panel: the genes may not have been sequenced"
         )
+    if patient.mutation_assay == "ctdna":
+        note = f"tumor DNA reaches the plasma of {SHEDDING:.0%} of patients: nothing found says less than in tissue"
+        return Reading(True, value="none found", llr=_not_in_plasma(biomarker), genes_measured=genes, note=note)
     return Reading(True, value="none found", llr=_call(biomarker, False), genes_measured=genes)
+
+
+def _not_in_plasma(biomarker: Biomarker) -> float:
+    """Return the log likelihood ratio of finding no variant in plasma, where tissue has ratios L+ and L-.
+
+    They imply the chance of a call with the mechanism, a = L+ (1 - L-)/(L+ - L-), and without it, b = a/L+. Plasma
+    shows a variant of the tumor with chance s = `SHEDDING`: (1 - s a)/(1 - s b). A variant that is found keeps L+.
+    """
+    if not biomarker.lr_negative:
+        return 0.0
+    if not biomarker.lr_positive:
+        return SHEDDING * math.log(biomarker.lr_negative)
+    called = biomarker.lr_positive * (1.0 - biomarker.lr_negative) / (biomarker.lr_positive - biomarker.lr_negative)
+    by_chance = called / biomarker.lr_positive
+    return math.log((1.0 - SHEDDING * called) / (1.0 - SHEDDING * by_chance))
 
 
 def _number(value: object) -> float | None:

@@ -86,6 +86,16 @@ def phenotype_probabilities(features: Mapping[str, float], tumor: Tumor, referen
     return shares / shares.sum()
 
 
+def read_by_pathologist(shares: np.ndarray, call: str, ratio: float) -> np.ndarray:
+    """Return the probabilities (3,) after a pathologist has called one phenotype from where CD8 cells lie in a section.
+
+    p_k ~ shares_k * (ratio if k is called else 1); `ratio` is the likelihood ratio of the call, below certainty because
+    the phenotype varies between sites of one patient.
+    """
+    found = shares * np.where([name == call for name in PHENOTYPES], ratio, 1.0)
+    return found / found.sum()
+
+
 def response_base_rates(knowledge: Knowledge) -> dict[str, tuple[float, float]]:
     """Log odds of objective response to PD-1/PD-L1 monotherapy per tumor type, and their standard deviation.
 

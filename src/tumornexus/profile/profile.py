@@ -27,6 +27,7 @@ from tumornexus.profile.phenotype import (
     phenotype_features,
     phenotype_prior,
     phenotype_probabilities,
+    read_by_pathologist,
     response_base_rates,
 )
 from tumornexus.profile.reference import Reference, load_reference
@@ -92,8 +93,9 @@ class Barrier:
 class Profile:
     """Activities of all mechanisms of one sample with their evidence and what follows from them.
 
-    `phenotype` is None where no expression was measured; the three probabilities are then those of the tumor type.
-    `inflamed_score` is in reference standard deviations. `missing` names what was not measured.
+    `phenotype` is None where neither expression nor a pathologist's call is known; the three probabilities are then
+    those of the tumor type. `inflamed_score` is in reference standard deviations. `missing` names what was not
+    measured.
     """
 
     sample: str
@@ -277,9 +279,17 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
     ):
         if fact not in patient.clinical and not (fact == "ldh_uln_ratio" and "ldh_elevated" in patient.clinical):
             absent.append(words)
-    absent.append("spatial data")
+    if str(patient.clinical.get("immune_phenotype", "")).lower() not in PHENOTYPES:
+        absent.append("spatial data (a pathologist's reading of CD8 cells)")
     unmeasured = [n for n, a in activities.by_mechanism.items() if a.origin == "sampled"]
     return (*absent, *(f"mechanism {n}" for n in unmeasured))
+
+
+def _ratio_of_pathologist(knowledge: Knowledge) -> float | None:
+    """Return the likelihood ratio of a phenotype called by a pathologist, as the catalogue has it for exclusion."""
+    mechanism = knowledge.mechanisms.get("immune_excluded")
+    calls = [b.lr_positive for b in mechanism.biomarker if b.id == "pathologist_call"] if mechanism else []
+    return calls[0] if calls else None
 
 
 def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference | None = None) -> Profile:
@@ -311,6 +321,13 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         if all(math.isfinite(v) for v in features.values()) and reference.phenotype:
             shares = phenotype_probabilities(features, tumor, reference)
             phenotype = PHENOTYPES[int(np.argmax(shares))]
+    call, ratio = str(patient.clinical.get("immune_phenotype", "")).lower(), _ratio_of_pathologist(knowledge)
+    if call in PHENOTYPES and ratio:
+        shares = read_by_pathologist(shares, call, ratio)
+        phenotype = PHENOTYPES[int(np.argmax(shares))]
+        notes.append(
+            f"a pathologist called the tumor {call}; its phenotype rests on that and on expression, if measured"
+        )
     barriers = _barriers(plan, activities)
     burden = patient.clinical.get("tmb_per_mb")
     icb = icb_score(
