@@ -411,8 +411,8 @@ PHENOMENA: tuple[Phenomenon, ...] = (
 # What the model seems to lack where a phenomenon is not shown: readings of the runs, not part of the verdict.
 MISSING = {
     152: (
-        "the order of types follows the trials. With mechanisms and type reversed the others respond often; MSI-H loses "
-        "its own mutation load with the type, which spreads the control."
+        "the order of types follows the trials. With mechanisms and type reversed the others respond often; MSI-H "
+        "loses its own mutation load with the type, which spreads the control."
     ),
     155: "PD-L1 rises under treatment and does so by interferon, a little less than the bound asks.",
     156: (
@@ -420,8 +420,8 @@ MISSING = {
         "those that do are hard to see for T cells, and killing under blockade is alike in both."
     ),
     159: (
-        "the other killers save 7 rather than 10 % of B2M-null MSI-H tumors, with twenty more causes of resistance in the "
-        "population than before. In responsive melanoma T cells primed by what CAR-T cells kill come back after "
+        "the other killers save 7 rather than 10 % of B2M-null MSI-H tumors, with twenty more causes of resistance in "
+        "the population than before. In responsive melanoma T cells primed by what CAR-T cells kill come back after "
         "conditioning and help them, so B2M loss costs CAR-T cells too."
     ),
     160: (
@@ -433,9 +433,9 @@ MISSING = {
         "the volumes without T-cell killing more evenly than a normal distribution, above the bound."
     ),
     110: (
-        "persisters come and go as expected but stay a few percent of the tumor, too few to limit the depth of response: "
-        "at week 12 most cells left are sensitive ones that the slow kill has not reached. Three times as many persisters "
-        "per kill change the ratio by 0.01 only."
+        "persisters come and go as expected but stay a few percent of the tumor, too few to limit the depth of "
+        "response: at week 12 most cells left are sensitive ones that the slow kill has not reached. Three times as "
+        "many persisters per kill change the ratio by 0.01 only."
     ),
 }
 
