@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tumornexus.design import Candidate, Ranking, reverse_nodes
 from tumornexus.design.candidates import backbone_drug
-from tumornexus.design.nodes import ACTIVE_MEAN, PAIRS_AMONG, active_causes
+from tumornexus.design.nodes import ACTIVE_MEAN, PAIRS_AMONG, _effects, active_causes
 from tumornexus.design.ranking import (
     CLOSE_POINTS,
     TIERS,
@@ -28,6 +28,8 @@ from tumornexus.knowledge import Knowledge, parse_regimen
 from tumornexus.systemic import Twin, prepare
 
 pytestmark = pytest.mark.simulation
+
+VISIBLE = 0.05  # least change of ln volume that counts: 5 % of volume, several times what the integrator leaves
 
 
 def test_nodes_are_the_active_causes_and_pairs_among_the_strongest_six(nodes: pd.DataFrame, twin: Twin):
@@ -53,6 +55,20 @@ def test_nodes_are_ordered_and_lie_in_their_interval(nodes: pd.DataFrame):
 def test_reversing_what_is_hardly_active_is_not_tried(twin: Twin):
     for mechanism in active_causes(twin):
         assert np.sum(twin.weights * twin.activities[mechanism]) >= ACTIVE_MEAN
+
+
+def test_the_whole_environment_is_a_larger_target_than_any_one_or_two_of_its_parts(
+    nodes: pd.DataFrame, twin: Twin, knowledge: Knowledge
+):
+    """Everything outside the cancer cells reversed at once, under the backbone; the cancer cells stay as they are."""
+    causes = active_causes(twin)
+    around = [m for m in causes if knowledge.mechanisms[m].category == "extrinsic"]
+    assert 3 <= len(around) < len(causes)
+    usual = backbone_drug(knowledge, knowledge.tumors["nsclc"]).usual
+    (whole,) = _effects(twin, knowledge, prepare(parse_regimen(usual, knowledge), knowledge), [(), tuple(around)], None)
+    parts = nodes[nodes["mechanism"].isin(around) & nodes["partner"].isin(["", *around])]
+    assert (parts["partner"] != "").any()
+    assert np.average(whole, weights=twin.weights) < parts["effect"].min() - VISIBLE
 
 
 def test_nodes_are_reproducible(nodes: pd.DataFrame, twin: Twin, knowledge: Knowledge):
