@@ -79,9 +79,14 @@ def empty_scene(ident: str, title: str, said_instead: str, width: float = 380, h
 
 
 def node_figure(view: View, compact: bool = False) -> Scene:
-    """Dots with 90 % intervals, the twelve largest effects; hollow where the interval includes no change."""
+    """Dots with 90 % intervals, the twelve largest effects; hollow where the interval includes no change.
+
+    The compact one has the dominant nodes, which the sentences name, before the largest of the others.
+    """
     ident, title = ("fig-top-nodes" if compact else "fig-nodes"), "Dominant nodes"
-    singles = list(view.nodes[: 5 if compact else 12])
+    singles = list(view.nodes[:12])
+    if compact:
+        singles = sorted(view.nodes, key=lambda row: view.badge_of(row.mechanism) or math.inf)[:5]
     if not singles:
         return empty_scene(ident, title, "No reversal was simulated.", 380 if compact else 760)
     pair = list(view.pairs[:1]) if compact else []
@@ -140,7 +145,7 @@ def node_figure(view: View, compact: bool = False) -> Scene:
             _row(scene, view, axis, row, y, none)
             scene.text(right + 16, y + 4, said(view, row), size=12, fill=ink)
     if compact:
-        scene.text(left, 390, label, size=10.5, fill=MUTED)
+        scene.text(left, 390, label.replace(" when reversed, relative to", ", reversed over"), size=10.5, fill=MUTED)
     else:
         scene.text((left + right) / 2, bottom + 34, label, size=11, anchor="middle", fill=MUTED)
     return scene

@@ -83,9 +83,10 @@ def wheel_figure(view: View) -> Scene:
             scene.text(x, top + 14 * (i + 1), line, size=12.5, anchor=anchor, bold=barrier.broken, fill=ink)
         below = top + 14 * len(lines)
         said = f"{barrier.mean:.2f} ({barrier.low:.2f}–{barrier.high:.2f})" if barrier.measured else "not measured"
-        scene.text(x, below, said, size=10.5, anchor=anchor, fill=ink if barrier.broken else MUTED)
         if barrier.broken:
-            scene.text(x, below + 13, "broken step", size=10.5, anchor=anchor, fill=CRIMSON, bold=True)
+            scene.text(x, below, f"broken step  {said}", size=10.5, anchor=anchor, fill=CRIMSON, bold=True)
+        else:
+            scene.text(x, below, said, size=10.5, anchor=anchor, fill=MUTED)
 
     # Dominant nodes stand on the rim of the steps they break, most dominant first.
     at: dict[int, int] = {}
