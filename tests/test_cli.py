@@ -228,7 +228,13 @@ def test_explain_tells_what_speaks_against_a_target(command):
 def test_compare_shows_both_modalities(command):
     told = command("compare", "ici", "car-t")
     assert told.code == 0
-    assert len(told.out.splitlines()) > 16
+    shared, _, rest = told.out.partition("Relevant to checkpoint inhibitors only")
+    assert "tgf_beta" in shared
+    alone, _, rest = rest.partition("Relevant to CAR-T cells only")
+    assert "b2m_loss" in alone
+    assert "car_antigen_loss" in rest
+    assert "why" in told.out
+    assert len(command("compare", "ici", "car-t", "--reasons").out) > 2 * len(told.out)
 
 
 def test_check_finds_the_catalogue_in_order(command):

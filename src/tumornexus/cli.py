@@ -239,15 +239,14 @@ def explain_command(
 def compare_command(
     first: Annotated[str, typer.Argument(help="ici")] = "ici",
     second: Annotated[str, typer.Argument(help="car-t")] = "car-t",
+    reasons: Annotated[bool, typer.Option("--reasons", help="With the reason of each mechanism.")] = False,
     records: Records = None,
 ) -> None:
     """Compare resistance to checkpoint inhibitors with resistance to CAR-T cells."""
-    from rich.console import Console
-
     from tumornexus.errors import InputError
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.explain import compare_modalities
-    from tumornexus.knowledge.terminal import rich_table
+    from tumornexus.knowledge.terminal import print_comparison
 
     known = {"ici": "ici", "checkpoint": "ici", "car-t": "car-t", "cart": "car-t", "car_t": "car-t"}
     for word in (first, second):
@@ -255,7 +254,7 @@ def compare_command(
             raise InputError("unknown modality", field="compare", value=word, valid="ici, car-t")
     if known[first.lower()] == known[second.lower()]:
         raise InputError("nothing to compare", field="compare", value=f"{first} {second}", valid="ici car-t")
-    Console().print(rich_table(compare_modalities(load_knowledge(extra=records))))
+    print_comparison(compare_modalities(load_knowledge(extra=records)), reasons=reasons)
 
 
 @app.command("network")

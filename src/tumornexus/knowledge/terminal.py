@@ -36,6 +36,35 @@ def rich_table(table: Table) -> RichTable:
     return out
 
 
+_RESISTANCE = {
+    "shared": "Relevant to both",
+    "checkpoint inhibitors": "Relevant to checkpoint inhibitors only",
+    "CAR-T": "Relevant to CAR-T cells only",
+    "minor": "Of minor relevance to both",
+}
+
+
+def print_comparison(table: Table, console: Console | None = None, *, reasons: bool = False) -> None:
+    """Show `explain.compare_modalities` group by group, with the reason of each mechanism on request."""
+    console = console or Console(highlight=False)
+    console.print(table.title + " (expected influence on response; relevance)", style="bold", markup=False)
+    for kind, heading in _RESISTANCE.items():
+        rows = [row for row in table.rows if row[6] == kind]
+        if not rows:
+            continue
+        group = RichTable(title=f"\n{heading}, {len(rows)}", title_justify="left", box=None, pad_edge=False)
+        for column in ("mechanism", "PD-1 blockade", "CAR-T cells"):
+            group.add_column(column, no_wrap=column != "mechanism", ratio=1 if column == "mechanism" else None)
+        for identifier, name, ici, car_t, pd1, car, _, reason in rows:
+            what = Text(f"{name} ").append(identifier, style="dim")
+            if reasons:
+                what.append(f"\n  {reason}", style="dim")
+            group.add_row(what, f"{pd1} ({ici})", f"{car} ({car_t})")
+        console.print(group)
+    if not reasons:
+        console.print("\n--reasons tells why.", style="dim")
+
+
 def print_explanation(told: Explanation, console: Console | None = None) -> None:
     """Show everything known under a name."""
     console = console or Console(soft_wrap=False, highlight=False)
