@@ -36,16 +36,16 @@ def page(k: Knowledge) -> str:
     return network_page(k)
 
 
-def larger(graph: nx.MultiDiGraph, n: int) -> nx.MultiDiGraph:
-    """Return the network with copies of its mechanisms, to see that drawings hold a larger catalogue."""
+def larger(graph: nx.MultiDiGraph, more: int) -> nx.MultiDiGraph:
+    """Return the network with `more` copies of its mechanisms, to see that drawings hold a larger catalogue."""
     grown = graph.copy()
     own = [node for node, kind in graph.nodes(data="kind") if kind == "mechanism"]
-    for i in range(n - len(own)):
+    for i in range(more):
         grown.add_node(f"copy_{i}", **graph.nodes[own[i % len(own)]])
     return grown
 
 
-@pytest.fixture(params=[0, 66], ids=["as it is", "66 mechanisms"])
+@pytest.fixture(params=[0, 10], ids=["as it is", "10 mechanisms more"])
 def scenes(request: pytest.FixtureRequest, graph: nx.MultiDiGraph, k: Knowledge) -> list[Scene]:
     network = larger(graph, request.param)
     return [hub_scene(network), step_scene(network, {s: c.name for s, c in k.cycle.items()})]

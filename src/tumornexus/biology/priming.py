@@ -60,7 +60,8 @@ def anergy(treg: jax.Array, mature: jax.Array, p: Params) -> jax.Array:
     """Return the share of naive T cells meeting antigen in the node that do so without costimulation, in [0, 1].
 
     Such cells become anergic instead of dividing (Appleman and Boussiotis 2003). share = 1 - mature * B7 for CD28,
-    B7 for CD28 = costimulation / (costimulation + ctla4_brake (1 + Treg)): CTLA-4 holds B7 back as in `activation`.
+    B7 for CD28 = costimulation / (costimulation + ctla4_brake (1 + Treg)), which is `activation`'s brake where
+    costimulation is 1; a share must stay below 1, a rate need not.
     `mature` is the share of dendritic cells not kept immature, the mean of 1 / `restraint` over the lesions. Nothing
     follows from the share but what `activation` already says: anergic cells are not kept as a population.
     """

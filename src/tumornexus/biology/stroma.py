@@ -37,8 +37,9 @@ def stiffness_kpa(matrix: jax.Array, p: Params) -> jax.Array:
 def mechanosignaling(stiffness: jax.Array, p: Params) -> jax.Array:
     """Return how far stiffness switches on integrin, FAK, Rho and YAP signaling of cancer cells, in [0, 1].
 
-    signal = E / (mechano_half + E): proliferation of liver cancer cells is 2.7 times as high on 12 as on 1 kPa
-    (Schrader 2011). In three dimensions part of it does without YAP (Lee 2019).
+    A reading only: what fibroblasts feel is the matrix itself, in `rates`. signal = E / (mechano_half + E):
+    proliferation of liver cancer cells is 2.7 times as high on 12 as on 1 kPa (Schrader 2011). In three dimensions part
+    of it does without YAP (Lee 2019).
     """
     return hill(stiffness, p.mechano_half)
 

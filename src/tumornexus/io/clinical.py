@@ -74,6 +74,8 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "pd_l1_ic": ("pd_l1_ic", "x_PD_L1", "x_IC_Level"),
     "smoking": ("smoking", "x_Smoking", "x_Tobacco_Use_History"),
 }
+# Chen and Mellman 2017: what a pathologist calls a tumor by where its CD8 cells are.
+IMMUNE_PHENOTYPES = ("inflamed", "excluded", "desert")
 FACTS = tuple(sorted({*NUMBERS, *FLAGS, *TEXTS, "tmb_per_mb", "ldh_elevated"}))
 _LDH_WITH_LIMIT = re.compile(r"LDH_normal_(\d+)$")
 RESERVED = frozenset({"sample", "patient", "cancer_type", "cohort"})
@@ -118,6 +120,11 @@ def typed_facts(row: Mapping[str, object], path: Path) -> tuple[dict[str, object
             if value is not None and str(value).strip().lower() not in MISSING and fact not in facts:
                 facts[fact] = str(value).strip()
                 used.add(column)
+                if fact == "immune_phenotype" and facts[fact].lower() not in IMMUNE_PHENOTYPES:
+                    raise InputError(
+                        "unknown immune phenotype", file=path, field=column, value=facts[fact],
+                        valid=", ".join(IMMUNE_PHENOTYPES) + ", or empty",
+                    )  # fmt: skip
     for column, value in row.items():
         match = _LDH_WITH_LIMIT.search(column)
         if match and "ldh_uln_ratio" not in facts:

@@ -607,10 +607,11 @@ def count_origins(knowledge: Knowledge) -> dict[str, dict[str, int]]:
     Returns:
         Kind to ``{"records", "statements", "sourced", "assumed", "unsourced", "from_memory"}``; a statement with both a
         source and an assumption (a sourced number bent to our use) counts as sourced and as assumed, `unsourced` are
-        the assumptions that no source supports, `from_memory` those whose own words say that the source was not
-        looked up.
+        the assumptions that no source supports, `from_memory` those whose own words, or whose references all, say
+        that the source was not looked up.
     """
     counts: dict[str, dict[str, int]] = {}
+    recalled = {key for key, reference in knowledge.references.items() if "from memory" in str(reference)}
     for plural, kind in KINDS.items():
         records: Mapping[str, Record] = getattr(knowledge, plural)
         parts = [part for record in records.values() for part in _sourced_parts(record)]
@@ -620,6 +621,10 @@ def count_origins(knowledge: Knowledge) -> dict[str, dict[str, int]]:
             "sourced": sum(bool(part.source) for part in parts),
             "assumed": sum(bool(part.assumed) for part in parts),
             "unsourced": sum(not part.source for part in parts),
-            "from_memory": sum("from memory" in f"{part.note} {part.assumed}" for part in parts),
+            "from_memory": sum(
+                "from memory" in f"{part.note} {part.assumed}"
+                or (bool(part.source) and all(key in recalled for key in part.source))
+                for part in parts
+            ),
         }
     return counts

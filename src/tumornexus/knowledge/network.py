@@ -129,8 +129,11 @@ def paths_between(graph: nx.MultiDiGraph, start: str, end: str, *, longest: int 
         at_most: number of chains returned.
 
     Raises:
-        InputError: a node does not exist.
+        InputError: a node does not exist, or both are one.
     """
+    if _node(graph, start) == _node(graph, end):
+        raise InputError("a chain needs two ends", field="paths", value=f"{start} {end}",
+                         valid="two different records; loops through one: --loops --through")  # fmt: skip
     simple = nx.DiGraph(graph)
     found = nx.all_simple_paths(simple, _node(graph, start), _node(graph, end), cutoff=longest)
     return [_signed(graph, nodes) for nodes in sorted(found, key=lambda p: (len(p), p))[:at_most]]

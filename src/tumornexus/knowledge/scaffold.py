@@ -18,7 +18,7 @@ from tumornexus.knowledge import records
 from tumornexus.knowledge.load import DATA, Knowledge, fold, names_of, read_all
 from tumornexus.knowledge.load import KINDS as KNOWN
 from tumornexus.knowledge.model_names import observables
-from tumornexus.knowledge.schema import NOTES, schema_name, write_schemas
+from tumornexus.knowledge.schema import NOTES, schema_name, writable, write_schemas
 
 KINDS = ("cause", "state", "outcome")
 WIDTH = 110
@@ -201,7 +201,7 @@ def new_mechanism(identifier: str, into: Path, kind: str = "cause", *, folder: P
     close = near_misses(identifier, names, n=3)
     near = close.removeprefix("did you mean ").rstrip("?").split(", ") if close.startswith("did you mean") else []
     text = mechanism_text(identifier, shipped, kind)
-    record.parent.mkdir(parents=True, exist_ok=True)
+    writable(record.parent)
     written = [record, *write_schemas(into / "schemas", shipped)]
     if not any(into.glob("*.bib")):
         bibliography = into / "references.bib"

@@ -7,10 +7,12 @@ an editor offers it; where a user's own records may add further names, any other
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tumornexus.errors import InputError
 from tumornexus.knowledge.load import FOLDERS, LISTS, Knowledge
 from tumornexus.knowledge.model_names import observables
 
@@ -152,9 +154,21 @@ def _offer(schema: dict[str, Any], knowledge: Knowledge) -> None:
         schema["properties"][field]["items"] = open_(knowledge.therapies)
 
 
+def writable(folder: Path) -> None:
+    """Make a folder; raise `InputError` where it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be made: {error.strerror}", file=folder, valid="a folder you may write to"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise InputError("the folder cannot be written", file=folder, valid="a folder you may write to")
+
+
 def write_schemas(folder: Path, knowledge: Knowledge | None = None) -> list[Path]:
     """Write the schemas as ``mechanisms.schema.json`` and so on into a folder, made if absent; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    writable(folder)
     written = []
     for pattern, schema in json_schemas(knowledge).items():
         file = folder / f"{schema_name(pattern)}"

@@ -17,6 +17,7 @@ from tumornexus.profile.measure import NO_INDICES, Scored, standard_contrast
 from tumornexus.profile.reference import Reference, panels
 
 PHENOTYPES = ("inflamed", "excluded", "desert")
+PATHOLOGIST = "pathologist_call"  # biomarker of immune_excluded whose likelihood ratio holds for all three
 FEATURES = ("inflamed", "stroma", "lymphoid")
 PD1_AGENTS = frozenset(
     {

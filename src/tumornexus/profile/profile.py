@@ -21,6 +21,7 @@ from tumornexus.knowledge.records import Mechanism
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
 from tumornexus.profile.phenotype import (
+    PATHOLOGIST,
     PHENOTYPES,
     IcbScore,
     icb_score,
@@ -288,7 +289,7 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
 def _ratio_of_pathologist(knowledge: Knowledge) -> float | None:
     """Return the likelihood ratio of a phenotype called by a pathologist, as the catalogue has it for exclusion."""
     mechanism = knowledge.mechanisms.get("immune_excluded")
-    calls = [b.lr_positive for b in mechanism.biomarker if b.id == "pathologist_call"] if mechanism else []
+    calls = [b.lr_positive for b in mechanism.biomarker if b.id == PATHOLOGIST] if mechanism else []
     return calls[0] if calls else None
 
 

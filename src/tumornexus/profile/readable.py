@@ -11,6 +11,7 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.check import Finding
 from tumornexus.knowledge.load import line_in
 from tumornexus.knowledge.records import Biomarker
+from tumornexus.profile.phenotype import PATHOLOGIST
 from tumornexus.profile.reference import FEWEST_COVERED, Reference, load_reference
 from tumornexus.units import compatible, parse_unit
 
@@ -35,7 +36,7 @@ def biomarker_findings(knowledge: Knowledge, reference: Reference | None = None)
             found.append(Finding(severity, file, m.id, where, value, message, topic, line))
 
         for b in m.biomarker:
-            if m.kind == "outcome":
+            if m.kind == "outcome" and b.id != PATHOLOGIST:
                 say(
                     b,
                     "info",
