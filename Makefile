@@ -32,6 +32,7 @@ bench: $(RUNTIME)
 verify: $(DEV)
 	$(BIN)/tumornexus check
 	TUMORNEXUS_SLOW=1 $(BIN)/python -m pytest tests/systemic/test_gradient.py
+	TUMORNEXUS_EXAMPLES=new $(BIN)/python -m pytest tests/biology tests/profile tests/trial tests/test_units.py
 	$(BIN)/python verification/integrator.py --out out/verification
 	$(BIN)/python verification/pk.py --out out/verification
 	$(BIN)/python verification/recovery.py --out out/verification
