@@ -47,7 +47,7 @@ def mechanosignaling(stiffness: jax.Array, p: Params) -> jax.Array:
 def rates(local: Local, p: Params) -> StromaRates:
     """Return the rates of fibroblasts and matrix.
 
-    TGF-beta and stiffness turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
+    TGF-beta and stiffness (matrix itself) turn fibroblasts into the matrix-depositing state; IL-1/IL-6-like signals
     into the cytokine state (Ohlund 2017, Biffi 2019). Stiffness keeps depositing matrix when TGF-beta is blocked
     (mechanosignalling), so blockade acts slowly and in part. Matrix finds no room beyond `matrix_capacity`:
     net deposition = deposit (1 - matrix / matrix_capacity), its second part counted with degradation.
