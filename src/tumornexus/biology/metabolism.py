@@ -6,11 +6,23 @@ with consumption by the cells present.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from tumornexus.biology.environment import Cells, Local
 from tumornexus.biology.params import Params, hill
+
+
+class Balance(NamedTuple):
+    """Supply of a substance and what takes it away, per unit of level; in a well-mixed piece the level is gain / loss.
+
+    In units of the blood exchange of a well-vascularized tumor. The tissue scale adds diffusion between both.
+    """
+
+    gain: jax.Array
+    loss: jax.Array
 
 
 def perfusion(cells: Cells, p: Params) -> jax.Array:
@@ -25,15 +37,21 @@ def perfusion(cells: Cells, p: Params) -> jax.Array:
     return cells.vessels / (1.0 + p.vessel_compression * cells.matrix + p.vessel_abnormality * drive)
 
 
-def oxygen_mmhg(cells: Cells, perfused: jax.Array, p: Params) -> jax.Array:
-    """Return tissue oxygen tension in mmHg.
+def oxygen_balance(cells: Cells, perfused: jax.Array, p: Params) -> Balance:
+    """Return supply and demand of oxygen; their ratio is its tension in mmHg.
 
     O2 = O2_blood * perfusion / (perfusion + oxygen_consumption * cellularity), supply against demand; a region
     without perfusion has no oxygen. Normal tissue lies near 40 mmHg, tumors near 10 mmHg (biology facts, hypoxia).
     """
     others = p.oxygen_stroma * (cells.tam_m2 + cells.caf_matrix)
     demand = p.oxygen_consumption * (cells.cancer + p.persister_metabolism * cells.persister + others)
-    return p.oxygen_blood * perfused / (perfused + demand + 1e-6)
+    return Balance(p.oxygen_blood * perfused, perfused + demand + 1e-6)
+
+
+def oxygen_mmhg(cells: Cells, perfused: jax.Array, p: Params) -> jax.Array:
+    """Return the oxygen tension of a well-mixed piece of tissue in mmHg, from `oxygen_balance`."""
+    gain, loss = oxygen_balance(cells, perfused, p)
+    return gain / loss
 
 
 def hypoxia_fraction(oxygen: jax.Array, p: Params) -> jax.Array:
@@ -41,17 +59,17 @@ def hypoxia_fraction(oxygen: jax.Array, p: Params) -> jax.Array:
     return p.hif_gain / (1.0 + (oxygen / p.oxygen_half) ** 2)
 
 
-def glucose_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> jax.Array:
-    """Return tissue glucose in mM: blood supply against glycolytic uptake, which hypoxia raises."""
+def glucose_balance(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> Balance:
+    """Return supply and uptake of glucose (level in mM): blood against glycolysis, which hypoxia raises."""
     takers = cells.cancer + p.glucose_tam * cells.tam_m2 + p.glucose_mdsc * cells.mdsc
     uptake = p.glycolysis_rate * (1.0 + hypoxia) * takers
-    return p.glucose_blood * perfused / (perfused + p.glucose_uptake * uptake + 1e-6)
+    return Balance(p.glucose_blood * perfused, perfused + p.glucose_uptake * uptake + 1e-6)
 
 
-def lactate_mm(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> jax.Array:
-    """Return tissue lactate in mM: blood level plus export by glycolytic cells, washed out by perfusion."""
+def lactate_balance(cells: Cells, perfused: jax.Array, hypoxia: jax.Array, p: Params) -> Balance:
+    """Return export and washout of lactate (level in mM above that of blood): glycolytic cells against perfusion."""
     made = p.glycolysis_rate * p.lactate_export * (1.0 + hypoxia) * (cells.cancer + p.lactate_caf * cells.caf_cytokine)
-    return p.lactate_blood + p.lactate_production * made / (perfused + p.lactate_washout)
+    return Balance(p.lactate_production * made, perfused + p.lactate_washout)
 
 
 def extracellular_ph(lactate: jax.Array, p: Params) -> jax.Array:
@@ -69,16 +87,18 @@ def lactate_uptake(local: Local, p: Params) -> jax.Array:
 
     uptake = cancer * lactate / (lactate_uptake_half + lactate) * O2 / (oxygen_growth_half + O2): MCT1 carries lactate
     of hypoxic cells and fibroblasts into oxygenated cancer cells, which respire it (Sonveaux 2008); affinity of MCT1
-    as tabulated by Felmlee 2020. Lactate export in `lactate_mm` is net of it.
+    as tabulated by Felmlee 2020. Lactate export in `lactate_balance` is net of it.
     """
     oxidized = hill(local.lactate, p.lactate_uptake_half) * hill(local.oxygen, p.oxygen_growth_half)
     return (local.cancer + p.persister_metabolism * local.persister) * oxidized
 
 
-def arginine_level(cells: Cells, p: Params) -> jax.Array:
-    """Return arginine relative to blood, in (0, 1]: consumed by arginase of MDSC, neutrophils and macrophages."""
+def arginine_balance(cells: Cells, p: Params) -> Balance:
+    """Return supply and consumption of arginine (level relative to blood, in (0, 1]): arginase of MDSC, neutrophils and
+    macrophages takes it."""
     consumers = cells.mdsc + p.arginase_tam * cells.tam_m2 + p.arginase_neutrophil * cells.neutrophil
-    return 1.0 / (1.0 + p.arginase_activity * consumers / p.arginase_half)
+    consumed = 1.0 + p.arginase_activity * consumers / p.arginase_half
+    return Balance(jnp.ones_like(consumed), consumed)
 
 
 def kynurenine_level(ifng: jax.Array, p: Params) -> jax.Array:

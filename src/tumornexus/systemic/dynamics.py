@@ -18,7 +18,6 @@ from tumornexus.biology import (
     ctdna,
     dissemination,
     growth,
-    host,
     killing,
     lymphoid,
     mediators,
@@ -27,10 +26,12 @@ from tumornexus.biology import (
     presentation,
     priming,
     stroma,
+    tcells,
     trafficking,
     vasculature,
     virus,
 )  # fmt: skip
+from tumornexus.biology import host as host_laws
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
 from tumornexus.systemic.state import OCCULT, State, clone_traits, densities, total_cells
@@ -39,15 +40,17 @@ from tumornexus.systemic.state import OCCULT, State, clone_traits, densities, to
 LAWS = (
     cart.rates, cart.trogocytosis, checkpoints.alt_checkpoint_target, checkpoints.brake, checkpoints.rates,
     dissemination.establishment, dissemination.niche_target, dissemination.node_suppression, dissemination.seeding_rate,
-    dissemination.vesicles, growth.rates, host.bacteria, host.rates, killing.car_t_rate, killing.cd4_rate,
+    dissemination.vesicles, growth.rates, host_laws.bacteria, host_laws.rates, killing.car_t_rate, killing.cd4_rate,
     killing.cd8_rate, killing.function, killing.gamma_delta_rate, killing.infiltrate_access, killing.macrophage_rate,
     killing.nk_rate, killing.suppression, lymphoid.rates, mediators.quasi_steady, metabolism.adenosine_level,
-    metabolism.arginine_level, metabolism.glucose_mm, metabolism.hypoxia_fraction, metabolism.kynurenine_level,
-    metabolism.lactate_mm, metabolism.oxygen_mmhg, metabolism.perfusion, metabolism.tcell_fitness, myeloid.rates,
+    metabolism.arginine_balance, metabolism.glucose_balance, metabolism.hypoxia_fraction, metabolism.kynurenine_level,
+    metabolism.lactate_balance, metabolism.oxygen_balance, metabolism.perfusion, metabolism.tcell_fitness,
+    myeloid.rates,
     presentation.antigen_breadth, presentation.car_recognition, presentation.mhc1_of_clone, presentation.mhc1_target,
     presentation.mhc2_of_clone, presentation.pdl1_target, presentation.recognition, priming.activation, priming.burst,
     priming.dendritic, priming.memory,
-    priming.recall, stroma.rates, trafficking.car_t_entry_factor, trafficking.entry_factor, vasculature.rates,
+    priming.recall, stroma.rates, tcells.car_t_attrition, tcells.harm,
+    tcells.rates, trafficking.car_t_entry_factor, trafficking.entry_factor, vasculature.rates,
     virus.rates,
 )  # fmt: skip
 
@@ -59,6 +62,26 @@ class Flux(NamedTuple):
     gain: Any
     loss: Any
     divide: jax.Array
+
+
+class Node(NamedTuple):
+    """Priming in the draining lymph node; each (batch,)."""
+
+    treg: jax.Array  # weight of Treg there
+    primed_per_day: jax.Array  # Mcell of daughters per day
+
+
+class Exchange(NamedTuple):
+    """What lesions and host exchange, all lesions together; each (batch,)."""
+
+    emigrating: jax.Array  # dendritic cells that reach the node, Mcell per day
+    cd8_entry: jax.Array  # share of circulating CD8 T cells that enter per day; helper and CAR-T cells likewise
+    helper_entry: jax.Array
+    car_entry: jax.Array
+    car_antigen: jax.Array  # antigen that CAR-T cells meet, Mcell
+    car_tumor: jax.Array  # CAR-T cells in lesions, Mcell
+    virus: jax.Array  # million infectious units
+    vesicles: jax.Array  # in units of their half-effect
 
 
 class Situation(NamedTuple):
@@ -78,8 +101,72 @@ class Situation(NamedTuple):
     supply: jax.Array  # share of the circulation that a lesion drains: rises with its volume, below 1 in sum
     entry: jax.Array  # fraction of circulating CD8 T cells that enter each lesion per day
     vesicles: jax.Array  # (batch,)
-    node_treg: jax.Array  # (batch,) weight of Treg in the draining node
-    primed_per_day: jax.Array  # (batch,) Mcell of daughters per day
+    node: Node
+
+
+def node(host: Any, treg_share: jax.Array, vesicle: jax.Array, h: Params) -> Node:
+    """Return priming in the draining node; `host` has the compartments of `HOST`, `treg_share` is that of lesions."""
+    node_treg = treg_share * h.node_treg
+    activated = priming.activation(host.ln_dendritic, node_treg, host.ln_helper, h)
+    primed = (
+        h.naive_precursors
+        * priming.recall(host.blood_memory, h)
+        * host.lymphocytes
+        * activated
+        * dissemination.node_suppression(vesicle, h)
+        * priming.burst(h)
+    )
+    return Node(node_treg, primed)
+
+
+def host_flux(host: Any, primed_per_day: jax.Array, x: Exchange, h: Params) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return production and per-capita loss of node, blood and gut by the names of `HOST`.
+
+    `host` has those names as attributes, each (batch,). The same for both scales: `x` comes from lesion averages at
+    the host scale and from counted cells at the tissue scale.
+    """
+    roused = h.antiviral_rate * hill(x.virus, h.antiviral_half)
+    me = priming.memory(host.blood_cd8, host.ln_dendritic, h)
+    ho = host_laws.rates(h)
+    car_total = host.blood_car_t + host.blood_car_memory + x.car_tumor
+    ca = cart.rates(x.car_antigen, car_total, h)
+    harm = h.lymphocyte_depletion
+    # Conditioning ends before the cells are infused: it takes the host's own lymphocytes, not the CAR-T cells.
+    own = harm + h.conditioning
+    zero = jnp.zeros_like(host.steroid)
+    gain = {
+        "ln_dendritic": x.emigrating,
+        "ln_primed": primed_per_day,
+        "ln_helper": h.helper_priming * hill(host.ln_dendritic, h.dc_node_half) * h.costimulation * host.lymphocytes,
+        "blood_cd8": h.primed_egress * host.ln_primed,
+        "blood_memory": me.form,
+        "blood_helper": h.helper_egress * host.ln_helper,
+        "blood_car_t": ca.recall * host.blood_car_memory,
+        "blood_car_memory": h.cart_memory_share * ca.contract * host.blood_car_t,
+        "microbiome": ho.microbiome_rate * ho.microbiome_target,
+        "lymphocytes": ho.lymphocyte_gain,
+        "niche": h.niche_rate * dissemination.niche_target(x.vesicles, h),
+        "antiviral": roused,
+        "steroid": zero,
+        "toxicity_hazard": zero,
+    }
+    loss = {
+        "ln_dendritic": h.ln_dendritic_death,
+        "ln_primed": h.primed_egress,
+        "ln_helper": h.helper_egress,
+        "blood_cd8": h.blood_cd8_decay + x.cd8_entry + own,
+        "blood_memory": me.lose + h.conditioning,
+        "blood_helper": h.blood_helper_decay + x.helper_entry + own,
+        "blood_car_t": ca.contract - ca.expand + x.car_entry + harm,
+        "blood_car_memory": h.cart_memory_decline + ca.recall + harm,
+        "microbiome": ho.microbiome_rate,
+        "lymphocytes": ho.lymphocyte_loss,
+        "niche": h.niche_rate,
+        "antiviral": h.antiviral_loss + roused,
+        "steroid": h.steroid_taper,
+        "toxicity_hazard": zero,
+    }
+    return gain, loss
 
 
 def situation(state: State, p: Params, h: Params) -> Situation:
@@ -106,8 +193,6 @@ def situation(state: State, p: Params, h: Params) -> Situation:
     supply = volume / (jnp.sum(volume, 0) + p.entry_half_volume)
     vesicle = dissemination.vesicles(jnp.sum(jnp.sum(state.cancer, 0) * cells.pdl1, 0), h)
     treg_share = jnp.sum(cells.treg * total, 0) / jnp.maximum(jnp.sum(total, 0), 1e-9)
-    node_treg = treg_share * h.node_treg
-    activated = priming.activation(state.ln_dendritic, node_treg, state.ln_helper, h)
     return Situation(
         local=local,
         recognized=recognized,
@@ -123,13 +208,7 @@ def situation(state: State, p: Params, h: Params) -> Situation:
         supply=supply,
         entry=p.cd8_entry * trafficking.entry_factor(local, p) * supply,
         vesicles=vesicle,
-        node_treg=node_treg,
-        primed_per_day=h.naive_precursors
-        * priming.recall(state.blood_memory, h)
-        * state.lymphocytes
-        * activated
-        * dissemination.node_suppression(vesicle, h)
-        * priming.burst(h),
+        node=node(state, treg_share, vesicle, h),
     )
 
 
@@ -162,37 +241,34 @@ def flux(state: State, p: Params, h: Params) -> Flux:
     cycling_deaths, persister_deaths = deaths(now, state, p)
     dying = jnp.sum(cycling_deaths, 0) + jnp.sum(persister_deaths, 0) + v.lyse * state.infected
 
-    ex = checkpoints.rates(local, seen, p)
-    functional = killing.function(local, p)
-    crowd = 1.0 / (1.0 + (local.cd8_progenitor + local.cd8_effector) / p.tcell_crowding)
-    # Survival needs antigen and cytokines shared by all T cells present: attrition grows with their density.
-    attrition = 1.0 + (local.cd8_progenitor + local.cd8_effector + local.cd8_terminal) / p.tcell_capacity
     entering = now.entry * state.blood_cd8
-    effector_growth = p.effector_proliferation * seen * functional * (1.0 + p.il2_signal) * crowd
-    # Cells in tissue divide less and see less drug than those in node and blood.
-    harm = h.lymphocyte_depletion
-    harm_tumor = p.tumor_lymphocyte_harm * p.lymphocyte_depletion
-    # Conditioning ends before the cells are infused: it takes the host's own lymphocytes, not the CAR-T cells.
-    own = harm + h.conditioning
-    own_tumor = harm_tumor + p.tumor_lymphocyte_harm * p.conditioning
+    own_tumor, _ = tcells.harm(p)
 
+    t = tcells.rates(local, seen, p)
     my = myeloid.rates(local, p)
     ly = lymphoid.rates(local, state.lymphocytes, now.mhc1_mean, p)
     st = stroma.rates(local, p)
     ve = vasculature.rates(local, p)
     dc = priming.dendritic(local, state.microbiome, p)
-    roused = h.antiviral_rate * hill(jnp.sum(state.virus, 0), h.antiviral_half)
-    me = priming.memory(state.blood_cd8, state.ln_dendritic, h)
-    ho = host.rates(h)
-    ba = host.bacteria(local, p)
+    ba = host_laws.bacteria(local, p)
 
     helper_entry = p.helper_entry * trafficking.entry_factor(local, p) * now.supply
     car_seen = presentation.car_recognition(local.cells, clone_traits(), p)
     car_antigen = jnp.sum(car_seen * state.cancer, 0) * now.access
     car_total = state.blood_car_t + state.blood_car_memory + jnp.sum(state.car_t, 0)
     ca = cart.rates(jnp.sum(car_antigen, 0), car_total, h)
-    cart_loss = p.cart_exhaustion * (local.tgfb + hill(p.pd1_signal * local.pdl1, 1.0) + local.hypoxia)
     car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * now.supply
+    exchange = Exchange(
+        emigrating=jnp.sum(dc.emigrate * state.dendritic, 0),
+        cd8_entry=jnp.sum(now.entry, 0),
+        helper_entry=jnp.sum(helper_entry, 0),
+        car_entry=jnp.sum(car_entry, 0),
+        car_antigen=jnp.sum(car_antigen, 0),
+        car_tumor=jnp.sum(state.car_t, 0),
+        virus=jnp.sum(state.virus, 0),
+        vesicles=now.vesicles,
+    )
+    host_gain, host_loss = host_flux(state, now.node.primed_per_day, exchange, h)
 
     gain = State(
         cancer=g.from_persister * state.persister + mutants + arriving,
@@ -200,8 +276,8 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         infected=jnp.sum(v.infect * state.cancer, 0),
         cd8_progenitor=p.progenitor_share * entering,
         cd8_effector=(1.0 - p.progenitor_share) * entering
-        + p.differentiation_burst * ex.differentiate * state.cd8_progenitor,
-        cd8_terminal=ex.exhaust * state.cd8_effector,
+        + p.differentiation_burst * t.differentiate * state.cd8_progenitor,
+        cd8_terminal=t.exhaust * state.cd8_effector,
         cd4_helper=helper_entry * state.blood_helper,
         treg=ly.recruit_treg * total + ly.helper_to_treg * state.cd4_helper,
         nk=ly.recruit_nk * total,
@@ -226,34 +302,21 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         bacteria=ba.colonize,
         car_antigen=p.car_antigen_recovery,
         virus=p.virus_burst * v.lyse * state.infected,
-        ln_dendritic=jnp.sum(dc.emigrate * state.dendritic, 0),
-        ln_primed=now.primed_per_day,
-        ln_helper=h.helper_priming * hill(state.ln_dendritic, h.dc_node_half) * h.costimulation * state.lymphocytes,
-        blood_cd8=h.primed_egress * state.ln_primed,
-        blood_memory=me.form,
-        blood_helper=h.helper_egress * state.ln_helper,
-        blood_car_t=ca.recall * state.blood_car_memory,
-        blood_car_memory=h.cart_memory_share * ca.contract * state.blood_car_t,
-        microbiome=ho.microbiome_rate * ho.microbiome_target,
-        lymphocytes=ho.lymphocyte_gain,
-        niche=h.niche_rate * dissemination.niche_target(now.vesicles, h),
-        antiviral=roused,
-        steroid=jnp.zeros_like(state.steroid),
-        toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
+        **host_gain,
     )
     loss = State(
         cancer=g.die + g.drug_kill + die_immune + g.to_persister + v.infect - g.divide * room,
         persister=g.from_persister + g.persister_die + persister_immune - g.persister_divide * room,
         infected=jnp.broadcast_to(v.lyse, total.shape),
-        cd8_progenitor=p.progenitor_death * attrition + ex.differentiate - ex.renew * crowd + own_tumor,
-        cd8_effector=p.effector_death * attrition + ex.exhaust - effector_growth + own_tumor,
-        cd8_terminal=p.terminal_death * attrition + own_tumor,
-        cd4_helper=p.helper_death + ly.helper_to_treg + own_tumor,
+        cd8_progenitor=t.progenitor_die + t.differentiate - t.progenitor_divide,
+        cd8_effector=t.effector_die + t.exhaust - t.effector_divide,
+        cd8_terminal=t.terminal_die,
+        cd4_helper=t.helper_die + ly.helper_to_treg,
         treg=ly.treg_die + own_tumor,
         nk=ly.nk_die + own_tumor,
         gamma_delta=ly.gamma_delta_die - ly.gamma_delta_divide + own_tumor,
         b_cell=ly.b_cell_die + own_tumor,
-        car_t=ca.contract + harm_tumor - ca.expand * metabolism.tcell_fitness(local, p) + cart_loss,
+        car_t=ca.contract + tcells.car_t_attrition(local, p) - ca.expand * metabolism.tcell_fitness(local, p),
         dendritic=dc.emigrate + dc.die,
         neutrophil=my.neutrophil_die,
         mdsc=my.mdsc_die,
@@ -272,20 +335,7 @@ def flux(state: State, p: Params, h: Params) -> Flux:
         bacteria=ba.clear,
         car_antigen=p.car_antigen_recovery + cart.trogocytosis(local, p),
         virus=v.clear,
-        ln_dendritic=h.ln_dendritic_death,
-        ln_primed=h.primed_egress,
-        ln_helper=h.helper_egress,
-        blood_cd8=h.blood_cd8_decay + jnp.sum(now.entry, 0) + own,
-        blood_memory=me.lose + h.conditioning,
-        blood_helper=h.blood_helper_decay + jnp.sum(helper_entry, 0) + own,
-        blood_car_t=ca.contract - ca.expand + jnp.sum(car_entry, 0) + harm,
-        blood_car_memory=h.cart_memory_decline + ca.recall + harm,
-        microbiome=ho.microbiome_rate,
-        lymphocytes=ho.lymphocyte_loss,
-        niche=h.niche_rate,
-        antiviral=h.antiviral_loss + roused,
-        steroid=h.steroid_taper,
-        toxicity_hazard=jnp.zeros_like(state.toxicity_hazard),
+        **host_loss,
     )
     # Laws that depend on parameters only come without the axes of their state.
     full = jax.tree.map(lambda x, g, d: (jnp.broadcast_to(g, x.shape), jnp.broadcast_to(d, x.shape)), state, gain, loss)
@@ -354,7 +404,7 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "alt_checkpoint": mean(local.alt_checkpoint),
         "antigen_release": mean(released),
         "dc_mature": state.ln_dendritic,
-        "priming": now.primed_per_day,
+        "priming": now.node.primed_per_day,
         "cd8_blood": state.blood_cd8,
         "cd8_infiltration": mean(cd8),
         "cd8_effector": mean(local.cd8_effector),
@@ -419,8 +469,8 @@ def observe(state: State, p: Params, h: Params) -> dict[str, jax.Array]:
         "lactate_uptake": mean(metabolism.lactate_uptake(local, p)),
         "stiffness": mean(stiffness),
         "mechanosignaling": mean(stroma.mechanosignaling(stiffness, p)),
-        "scfa": host.short_chain_fatty_acids(state.microbiome, h),
-        "anergy": priming.anergy(now.node_treg, mean(1.0 / priming.restraint(local, p)), h),
+        "scfa": host_laws.short_chain_fatty_acids(state.microbiome, h),
+        "anergy": priming.anergy(now.node.treg, mean(1.0 / priming.restraint(local, p)), h),
         "ctdna": ctdna.plasma_copies(jnp.sum(dead, 0) + lysed, h),
         "ctdna_b2m_loss": ctdna.plasma_copies(dead[1], h),
     }
