@@ -29,7 +29,8 @@ def _phi(z: jax.Array, exp_z: jax.Array) -> jax.Array:
     return jnp.where(small, series, (exp_z - 1.0) / safe)
 
 
-def _frozen(x: jax.Array, gain: jax.Array, loss: jax.Array, dt: jax.Array) -> jax.Array:
+def frozen(x: jax.Array, gain: jax.Array, loss: jax.Array, dt: jax.Array) -> jax.Array:
+    """Return x after `dt` with gain and loss frozen: x exp(-d h) + P h phi(-d h), phi(z) = (exp(z) - 1)/z."""
     z = -loss * dt
     grown = jnp.exp(z)
     return x * grown + gain * dt * _phi(z, grown)
@@ -66,7 +67,7 @@ def exponential_trapezoid(x: Any, flux: Callable[[jax.Array, Any], Flux], dt: ja
             return x, rates
         first = jax.tree.map(lambda old, new: jnp.where(number == 0, new, old), first, rates)
         mean = jax.tree.map(lambda a, b: 0.5 * (a + b), first, rates)
-        return jax.tree.map(lambda x, g, d: _frozen(x, g, d, dt), x, mean.gain, mean.loss), first
+        return jax.tree.map(lambda x, g, d: frozen(x, g, d, dt), x, mean.gain, mean.loss), first
 
     return _stages(x, flux, (0, 2), stage)
 

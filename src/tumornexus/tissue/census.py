@@ -1,0 +1,132 @@
+"""What each place of the tissue sees: densities of cells around it, and the levels they carry.
+
+A rate law takes the densities of its surroundings. Around a voxel these are counted in the box of voxels that touch it,
+relative to what densely packed tissue holds; stirred, everywhere in the whole piece, relative to the cells there, which
+is the average that the host scale works with.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from tumornexus.biology import presentation
+from tumornexus.biology.environment import Cells
+from tumornexus.biology.params import Params
+from tumornexus.biology.presentation import CloneTraits
+from tumornexus.cellkinds import KINDS
+from tumornexus.tissue.crowd import box_sum
+from tumornexus.tissue.lattice import CANCER_KINDS, KIND, T_CELLS, Geometry, Ground, Sites, traits_of
+
+REACH = 1  # voxels on each side: with voxels of two sites, cells within about 50 um
+
+
+class Census(NamedTuple):
+    """Voxel arrays (scalars when stirred), but those said to be of sites, (place in voxel, *voxels)."""
+
+    cells: Cells  # vessels as seen from a distance are put in later
+    occupied: jax.Array  # cells per voxel
+    counts: dict[str, jax.Array]  # cells per voxel of each kind
+    own: Cells  # the same surroundings with the levels that the occupant of each site carries
+    traits: CloneTraits  # of sites
+    weight: jax.Array  # of sites: 1 for cycling cancer cells
+
+
+def around(per_voxel: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return the sum of a voxel array over the surroundings of each voxel; of everything when stirred."""
+    return jnp.sum(per_voxel) if geometry.stirred else box_sum(per_voxel, REACH)
+
+
+def per_voxel(of_sites: jax.Array) -> jax.Array:
+    """Return sums over the sites of each voxel."""
+    return jnp.sum(of_sites, 0, dtype=jnp.float32)
+
+
+def is_any(kind: jax.Array, names: tuple[str, ...]) -> jax.Array:
+    """Return whether each site holds one of some kinds."""
+    found = kind == KIND[names[0]]
+    for name in names[1:]:
+        found = found | (kind == KIND[name])
+    return found
+
+
+def mean_around(level: jax.Array, carriers: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return the mean of a level over the carriers around each voxel; where none is, over all sites."""
+    slight = 1e-4
+    w = carriers.astype(jnp.float32) + slight
+    return around(per_voxel(level * w), geometry) / around(per_voxel(w), geometry)
+
+
+def weighted_mean(of_sites: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return the mean over weighted sites around each voxel, 0 where no weight is."""
+    total = around(per_voxel(of_sites * weight), geometry)
+    return total / jnp.maximum(around(per_voxel(jnp.broadcast_to(weight, of_sites.shape)), geometry), 1e-6)
+
+
+def count(sites: Sites, ground: Ground, packing: jax.Array, vessel_share: jax.Array, geometry: Geometry) -> Census:
+    """Return the census of `sites` in blocks.
+
+    `packing`: share of sites that dense tissue fills; `vessel_share`: share of sites with a vessel at vessel density 1.
+    """
+    counts = {name: per_voxel(sites.kind == k) for name, k in KIND.items() if name != "empty"}
+    occupied = per_voxel(sites.kind != 0)
+    n_around = around(jnp.full(geometry.voxels, float(geometry.sites_per_voxel), jnp.float32), geometry)
+    if geometry.stirred:
+        full = jnp.maximum(jnp.sum(occupied), 1.0)
+        vessels = jnp.sum(sites.vessel) / (vessel_share * geometry.n_sites)
+    else:
+        full = n_around * packing
+        vessels = per_voxel(sites.vessel) / (vessel_share * geometry.sites_per_voxel)
+    cancerous = is_any(sites.kind, CANCER_KINDS)
+    levels = {
+        "mhc1": mean_around(sites.mhc1, cancerous, geometry),
+        "silencing": mean_around(sites.silencing, cancerous, geometry),
+        "car_antigen": mean_around(sites.car_antigen, cancerous, geometry),
+        "pdl1": mean_around(sites.pdl1, sites.kind != 0, geometry),
+        "alt_checkpoint": mean_around(sites.alt_checkpoint, is_any(sites.kind, T_CELLS), geometry),
+    }
+    cells = Cells(
+        **{name: around(n, geometry) / full for name, n in counts.items()},
+        **levels,
+        vessels=vessels,
+        matrix=ground.matrix,
+        tls=ground.tls,
+        bacteria=ground.bacteria,
+    )
+    own = eqx.tree_at(
+        lambda c: (c.mhc1, c.silencing, c.car_antigen), cells, (sites.mhc1, sites.silencing, sites.car_antigen)
+    )
+    weight = (sites.kind == KIND["cancer"]).astype(jnp.float32)
+    return Census(cells, occupied, counts, own, traits_of(sites.clone), weight)
+
+
+class Seen(NamedTuple):
+    """What killers see of the cancer cell on each site, and on average around each voxel."""
+
+    recognized: jax.Array  # of sites, in [0, 1]
+    mhc1: jax.Array  # of sites
+    mhc2: jax.Array  # of sites
+    car: jax.Array  # of sites
+    recognized_mean: jax.Array
+    mhc1_mean: jax.Array
+
+
+def recognize(census: Census, p: Params, geometry: Geometry) -> Seen:
+    """Return how visible the cancer cell of each site is, by its clone and the levels that it carries."""
+    own, traits = census.own, census.traits
+    recognized = presentation.recognition(own, traits, p)
+    mhc1 = presentation.mhc1_of_clone(own.mhc1, traits, p)
+    return Seen(
+        recognized=recognized,
+        mhc1=mhc1,
+        mhc2=presentation.mhc2_of_clone(own.mhc1, traits, p),
+        car=presentation.car_recognition(own, traits, p),
+        recognized_mean=weighted_mean(recognized, census.weight, geometry),
+        mhc1_mean=weighted_mean(mhc1, census.weight, geometry),
+    )
+
+
+assert set(KINDS) - {"empty"} <= set(Cells.__dataclass_fields__)
