@@ -1,10 +1,11 @@
-"""Vessels: angiogenesis by VEGF, pruning, normalization."""
+"""Vessels: angiogenesis by VEGF, pruning, normalization, how many there are."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
@@ -32,3 +33,18 @@ def rates(local: Local, p: Params) -> VesselRates:
         sprout=sprout / (1.0 + local.vessels),
         regress=p.vessel_regression * (1.0 + immature) + p.radiation_vessel_loss * p.radiation_kill,
     )
+
+
+def vessel_share(site_um: float | jax.Array, ndim: int, p: Params) -> jax.Array:
+    """Return the share of lattice sites, in [0, 1], that a vessel passes through where `vessels` = 1.
+
+    On a plane each profile takes one site: share = vessel_density * site_um^2. In space vessels without preferred
+    direction have a length per volume of twice the profiles per area (stereology, Underwood 1970), and a straight line
+    in a random direction passes 3 / (2 site_um) sites per length: share = 3 * vessel_density * site_um^2.
+
+    Args:
+        site_um: edge of a site, um.
+        ndim: 2 or 3.
+    """
+    profiles = 1e-6 * p.vessel_density * site_um * site_um
+    return jnp.minimum(profiles if ndim == 2 else 3.0 * profiles, 1.0)
