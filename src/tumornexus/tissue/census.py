@@ -18,7 +18,6 @@ from tumornexus.biology.environment import Cells
 from tumornexus.biology.params import Params
 from tumornexus.biology.presentation import CloneTraits
 from tumornexus.cellkinds import KINDS
-from tumornexus.tissue.crowd import box_sum
 from tumornexus.tissue.lattice import CANCER_KINDS, KIND, T_CELLS, Geometry, Ground, Sites, traits_of
 
 REACH = 1  # voxels on each side: with voxels of two sites, cells within about 50 um
@@ -35,9 +34,18 @@ class Census(NamedTuple):
     weight: jax.Array  # of sites: 1 for cycling cancer cells
 
 
-def around(per_voxel: jax.Array, geometry: Geometry) -> jax.Array:
+def box_sum(x: jax.Array, reach: int) -> jax.Array:
+    """Return the sum over the box of `reach` voxels on each side, cut off at the borders."""
+    for axis in range(x.ndim):
+        pad = [(reach, reach) if a == axis else (0, 0) for a in range(x.ndim)]
+        wide = jnp.pad(x, pad)
+        x = sum(jax.lax.slice_in_dim(wide, k, k + x.shape[axis], axis=axis) for k in range(2 * reach + 1))
+    return x
+
+
+def around(x: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the sum of a voxel array over the surroundings of each voxel; of everything when stirred."""
-    return jnp.sum(per_voxel) if geometry.stirred else box_sum(per_voxel, REACH)
+    return jnp.sum(x) if geometry.stirred else box_sum(x, REACH)
 
 
 def per_voxel(of_sites: jax.Array) -> jax.Array:

@@ -1,0 +1,54 @@
+"""Cells that arrive: out of vessels, from fibroblasts on the spot, or as further daughters of a differentiating cell.
+
+Each voxel has a demand, the number of new cells of each kind expected in this step. It is spread evenly over the empty
+sites within `REACH` voxels, so that on average as many arrive as are demanded. Where no empty site is in reach, none
+arrive: dense tissue keeps cells out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from tumornexus.tissue.census import box_sum
+from tumornexus.tissue.lattice import KIND, Geometry
+
+REACH = 2  # voxels on each side
+
+
+def settle(
+    kind: jax.Array, demand: Mapping[str, jax.Array], chance: jax.Array, which: jax.Array, geometry: Geometry
+) -> tuple[jax.Array, jax.Array]:
+    """Return the kinds after arrivals (place in voxel, *voxels), and the demand that found no room.
+
+    `demand`: cells of each kind per voxel in this step. An empty site is taken with the probability min(s, 1), s its
+    share of the demand: the mean is the demand itself as long as there is less demand than room. `chance`, `which`:
+    uniform numbers in [0, 1) of each site.
+    """
+    empty = kind == 0
+    room = jnp.sum(empty, 0, dtype=jnp.float32)
+    if geometry.stirred:
+        total_room = jnp.maximum(jnp.sum(room), 1.0)
+        shares = {name: jnp.broadcast_to(jnp.sum(d) / total_room, room.shape) for name, d in demand.items()}
+        refused = jnp.where(jnp.sum(room) < 1.0, sum(jnp.sum(d) for d in demand.values()), 0.0)
+    else:
+        in_reach = box_sum(room, REACH)
+        open_ = in_reach > 0.5
+        inverse = jnp.where(open_, 1.0 / jnp.maximum(in_reach, 1.0), 0.0)
+        shares = {name: box_sum(d * inverse, REACH) for name, d in demand.items()}
+        refused = jnp.sum(jnp.where(open_, 0.0, sum(demand.values())))
+    total = sum(shares.values())
+    taken = empty & (chance < total)
+    aim = which * total
+    below = jnp.zeros_like(total)
+    arrived = jnp.zeros(kind.shape, kind.dtype)
+    for name, share in shares.items():
+        chosen = (aim >= below) & (aim < below + share)
+        arrived = jnp.where(chosen, jnp.asarray(KIND[name], kind.dtype), arrived)
+        below = below + share
+    # Rounding may leave the last sliver of the interval without a kind.
+    last = list(shares)[-1]
+    arrived = jnp.where(arrived == 0, jnp.asarray(KIND[last], kind.dtype), arrived)
+    return jnp.where(taken, arrived, kind), refused

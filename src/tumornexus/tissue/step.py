@@ -1,0 +1,475 @@
+"""One step of the tissue: a pure function of the state and of random numbers drawn beforehand.
+
+Order: drugs at each place, signals from where cells stand, rates of all cells, what happens to each (death, hits, change
+of kind, division), arrivals, walking, then levels, matrix, vessels and the host. Signals, killing and division see the
+tissue as it is at the start of the step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from tumornexus.biology import cart, killing, mediators, motility, transport, vasculature
+from tumornexus.biology.dissemination import vesicles
+from tumornexus.biology.drug_action import Acted
+from tumornexus.biology.environment import Local, Signals
+from tumornexus.biology.params import Params, hill
+from tumornexus.systemic.dynamics import Exchange
+from tumornexus.systemic.integrate import frozen
+from tumornexus.systemic.state import CLONES
+from tumornexus.tissue import host as around_it
+from tumornexus.tissue.arrivals import settle
+from tumornexus.tissue.census import Census, Seen, count, is_any, per_voxel, recognize
+from tumornexus.tissue.crowd import DivisionDraws, divide, draw_divisions
+from tumornexus.tissue.fields import Grid, direct, exchange
+from tumornexus.tissue.host import Drugs, Host
+from tumornexus.tissue.lattice import (
+    KIND,
+    MOVING,
+    T_CELLS,
+    Geometry,
+    Ground,
+    Sites,
+    to_blocks,
+    to_lattice,
+    upsample,
+)
+from tumornexus.tissue.motion import MoveDraws, carry, draw_moves, wander
+from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blood, Fates, Flow, of_cells
+
+ITERATIONS = 6  # of conjugate gradients a step, from the fields of the step before
+PUSH = 10  # sites: longest row of cells that a dividing cell can push aside
+
+class Setting(NamedTuple):
+    """What is compiled in."""
+
+    geometry: Geometry
+    names: tuple[str, ...]
+    acted: Acted
+    hill_is_one: bool
+    rounds: int  # of walking a step
+
+
+class Tissue(eqx.Module):
+    """Everything that changes."""
+
+    sites: Sites  # on the lattice
+    ground: Ground  # on voxels
+    signals: Signals  # on voxels, of the last step
+    host: Host
+    step: jax.Array  # number of the next step
+
+
+class Fixed(eqx.Module):
+    """What is constant over a run."""
+
+    bare: Params  # scalars, without drugs
+    drugs: Drugs
+    million_per_site: jax.Array
+    dt: jax.Array  # days
+
+
+class Draws(NamedTuple):
+    """Random numbers of one step; of sites (place in voxel, *voxels) unless said."""
+
+    event: jax.Array  # uniform in [0, 1)
+    which: jax.Array
+    vessel: jax.Array
+    mutate: jax.Array
+    divisions: DivisionDraws  # on the lattice
+    moves: MoveDraws  # on the lattice
+
+
+class Tally(NamedTuple):
+    """What happened in a step, cells unless said; scalars."""
+
+    births: jax.Array  # of cancer cells
+    deaths: jax.Array  # of cancer cells
+    killed: jax.Array  # of these, by hits of immune cells
+    arrived: jax.Array
+    refused: jax.Array  # arrivals that found no room
+    blocked: jax.Array  # divisions that found no room
+    emigrated: jax.Array  # dendritic cells that left for the node
+    seeds: jax.Array  # founder cells of metastases, expected
+    field_residual: jax.Array  # largest relative residual of the fields
+    fastest: jax.Array  # largest rate of any cell, per day
+
+
+def draw(key: jax.Array, step: jax.Array, setting: Setting) -> Draws:
+    """Return the random numbers of a step: streams by name and step from one key."""
+    g = setting.geometry
+    blocks = (g.sites_per_voxel, *g.voxels)
+    at = jax.random.fold_in(key, step)
+    of = [jax.random.fold_in(at, stream) for stream in range(6)]
+    return Draws(
+        event=jax.random.uniform(of[0], blocks),
+        which=jax.random.uniform(of[1], blocks),
+        vessel=jax.random.uniform(of[2], blocks),
+        mutate=jax.random.uniform(of[3], blocks),
+        divisions=draw_divisions(of[4], g.shape),
+        moves=draw_moves(of[5], max(setting.rounds, 1), g.shape),
+    )
+
+
+class Diffusion:
+    """How signals spread on the voxels of a step (see `mediators.Spread`); remembers the worst residual."""
+
+    def __init__(self, before: Signals, p: Params, geometry: Geometry) -> None:
+        self._before = before
+        self._grid = Grid(geometry.voxels, geometry.voxel_um)
+        self._lengths = transport.lengths_um(p)._asdict()
+        # Vessels are felt as far as what they bring: where a law reads perfusion, it means the tissue between vessels.
+        self._lengths["perfusion"] = p.oxygen_length
+        self.residual = jnp.zeros(())
+
+    def __call__(self, name: str, gain: jax.Array, loss: jax.Array | None = None) -> jax.Array:
+        gain = jnp.broadcast_to(gain, self._grid.shape)[None]
+        length = self._lengths[name]
+        if loss is None:
+            return direct(gain, length, self._grid)[0]
+        guess = getattr(self._before, name)[None]
+        loss = jnp.broadcast_to(loss, self._grid.shape)[None]
+        solved = exchange(gain, loss, length, guess, self._grid, ITERATIONS)
+        self.residual = jnp.maximum(self.residual, solved.residual[0])
+        return solved.values[0]
+
+
+def drug_access(census: Census, before: Signals, p: Params, geometry: Geometry) -> tuple[jax.Array, jax.Array]:
+    """Return what reaches each voxel of antibodies and of small molecules, over that of typical tumor.
+
+    Vessels let through what the host scale's law says for the tissue around them; from there it diffuses.
+    """
+    access = mediators.access_to_drugs(before.perfusion, before.pressure, p) / p.access_typical
+    if geometry.stirred:
+        return access, access
+    grid = Grid(geometry.voxels, geometry.voxel_um)
+    lengths = transport.lengths_um(p)
+    vessels = census.cells.vessels
+    seen = direct(vessels[None], p.oxygen_length, grid)[0]
+    source = access * vessels / jnp.maximum(seen, 1e-3)
+    both = jnp.stack([source, source])
+    values = direct(both, jnp.stack([lengths.antibody, lengths.small_molecule]), grid)
+    return values[0], values[1]
+
+
+class Situation(NamedTuple):
+    """What the laws say of the tissue as it stands."""
+
+    local: Local
+    census: Census
+    seen: Seen
+    fates: Fates
+    flow: Flow
+    blood: Blood
+    p: Params
+    h: Params
+    car_antigen: jax.Array  # that CAR-T cells meet, Mcell
+    residual: jax.Array
+
+
+def situation(tissue: Tissue, sites: Sites, fixed: Fixed, setting: Setting) -> Situation:
+    """Return the surroundings and rates of all cells; `sites` in blocks."""
+    g, bare = setting.geometry, fixed.bare
+    share = vasculature.vessel_share(g.site_um, len(g.shape), bare)
+    census = count(sites, tissue.ground, bare.packing, share, g)
+    access = drug_access(census, tissue.signals, bare, g)
+    p, h = around_it.under_drugs(bare, tissue.host, fixed.drugs, access, setting.acted, setting.hill_is_one)
+    seen = recognize(census, p, g)
+    if g.stirred:
+        local = mediators.quasi_steady(census.cells, seen.recognized_mean, p)
+        residual = jnp.zeros(())
+    else:
+        spread = Diffusion(tissue.signals, p, g)
+        spread_level = mediators.quasi_steady(census.cells, seen.recognized_mean, p, spread)
+        # From here on vessels are those of the surroundings, not of the voxel alone.
+        felt = spread("perfusion", census.cells.vessels)
+        local = eqx.tree_at(lambda x: x.cells.vessels, spread_level, felt)
+        residual = spread.residual
+    c = tissue.host.compartments
+    occupied = jnp.sum(census.occupied)
+    lesion = jnp.maximum(occupied * fixed.million_per_site, 1e-9)
+    volume = lesion / bare.site_density
+    access_car = killing.infiltrate_access(local, p) if g.stirred else 1.0
+    car_antigen = jnp.sum(per_voxel(seen.car * census.weight) * access_car) * fixed.million_per_site
+    car_total = c.blood_car_t + c.blood_car_memory + jnp.sum(census.counts["car_t"]) * fixed.million_per_site
+    ca = cart.rates(car_antigen, car_total, h)
+    blood = Blood(
+        cd8=c.blood_cd8,
+        helper=c.blood_helper,
+        car_t=c.blood_car_t,
+        car_expand=ca.expand,
+        car_contract=ca.contract,
+        microbiome=c.microbiome,
+        lymphocytes=c.lymphocytes,
+        antiviral=c.antiviral,
+        lesion=lesion,
+        supply=volume / (volume + bare.entry_half_volume),
+        room=jnp.maximum(1.0 - volume / bare.max_volume, 0.0),
+    )
+    fates, flow = of_cells(sites.kind, sites.hits, local, census, seen, tissue.ground, blood, p, g)
+    return Situation(local, census, seen, fates, flow, blood, p, h, car_antigen, residual)
+
+
+class Outcome(NamedTuple):
+    """What happens to the cell of each site in a step."""
+
+    die: jax.Array  # of any cause
+    lethal: jax.Array  # of these, by the last of several hits
+    hit: jax.Array
+    repair: jax.Array
+    switch: jax.Array
+    other: jax.Array
+    divide: jax.Array
+
+
+def decide(fates: Fates, hits: jax.Array, p: Params, chance: jax.Array, which: jax.Array, dt: jax.Array) -> Outcome:
+    """Return at most one event for each cell.
+
+    Something happens with the probability 1 - exp(-total rate dt); what it is, in proportion to the rates. A hit that
+    completes `hits_to_kill` kills.
+    """
+    total = sum(fates)
+    happens = chance < -jnp.expm1(-total * dt)
+    aim = which * total
+    events, below = [], jnp.zeros_like(total)
+    for rate in fates:
+        events.append(happens & (aim >= below) & (aim < below + rate))
+        below = below + rate
+    die, hit, repair, switch, other, div = events
+    lethal = hit & (hits.astype(jnp.float32) + 1.0 >= p.hits_to_kill)
+    return Outcome(die | lethal, lethal, hit & ~lethal, repair, switch, other, div)
+
+
+def _becomes(kind: jax.Array, table: dict[str, str], where: jax.Array) -> jax.Array:
+    after = kind
+    for name, to in table.items():
+        after = jnp.where(where & (kind == KIND[name]), jnp.asarray(KIND[to], kind.dtype), after)
+    return after
+
+
+def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[Tissue, Tally]:
+    """Return the tissue one step later, and what happened in it."""
+    g, dt = setting.geometry, fixed.dt
+    day = tissue.step * dt
+    host, virus_given, nk_given = around_it.given(tissue.host, fixed.drugs, day, dt)
+    occupied_before = jnp.maximum(jnp.sum(tissue.sites.kind != 0, dtype=jnp.float32), 1.0)
+    virus_per_cell = virus_given / (occupied_before * fixed.million_per_site)
+    ground = eqx.tree_at(lambda x: x.virus, tissue.ground, tissue.ground.virus + virus_per_cell)
+    tissue = Tissue(tissue.sites, ground, tissue.signals, host, tissue.step)
+    sites = jax.tree.map(lambda x: to_blocks(x, g.coarse), tissue.sites)
+    now = situation(tissue, sites, fixed, setting)
+    p, flow, census = now.p, now.flow, now.census
+    kind = sites.kind
+
+    # Fates of cells.
+    outcome = decide(now.fates, sites.hits, now.h, draws.event, draws.which, dt)
+    remains = is_any(kind, REMAINS)
+    gone = outcome.die
+    after = _becomes(kind, SWITCH, outcome.switch)
+    after = _becomes(after, OTHER, outcome.other)
+    after = jnp.where(gone, jnp.where(remains, KIND["dead_antigen"], 0).astype(kind.dtype), after)
+    hits = jnp.where(outcome.hit, sites.hits + 1, jnp.where(outcome.repair, sites.hits - 1, sites.hits))
+    hits = jnp.where(is_any(after, ("cancer", "persister")), hits, 0).astype(jnp.uint8)
+
+    # Arrivals: drawn for the sites that are empty now, of which those of this step's dead are part.
+    weight = jnp.ones(())
+    if not g.stirred:
+        weight = census.cells.vessels / jnp.maximum(now.local.vessels, 1e-3)
+    rate_of = {name: flow.arrive[name] * (1.0 if name in LOCAL else weight) for name in ARRIVING}
+    demand = {name: rate * census.occupied * dt for name, rate in rate_of.items()}
+    turned = per_voxel(outcome.switch & (kind == KIND["cd8_progenitor"]))
+    extra = jnp.maximum(p.differentiation_burst - 1.0, 0.0) * turned
+    infused = nk_given / fixed.million_per_site * census.occupied / occupied_before
+    demand |= {"cd8_effector": demand["cd8_effector"] + extra, "nk": demand["nk"] + infused}
+    # Sites vacated in this very step stay empty until the next, so that their random numbers are used once.
+    held = jnp.where((after == 0) & (kind != 0), jnp.asarray(255, kind.dtype), after)
+    settled, refused = settle(held, demand, draws.event, draws.which, g)
+    came = settled != held
+    after = jnp.where(came, settled, after)
+
+    def towards(level: jax.Array, target: jax.Array, rate: jax.Array) -> jax.Array:
+        return frozen(level, rate * target, rate, dt)
+
+    moved_on = Sites(
+        kind=after,
+        clone=jnp.where(came, 0, sites.clone).astype(jnp.uint8),
+        hits=hits,
+        age=jnp.where(came, 0.0, sites.age + dt),
+        mhc1=towards(sites.mhc1, flow.mhc1, p.induction_rate),
+        pdl1=towards(sites.pdl1, flow.pdl1, p.induction_rate),
+        silencing=frozen(
+            sites.silencing,
+            p.silencing_rate * jnp.clip(p.epigenetic_silencing, 0.0, 0.98),
+            p.silencing_rate + p.reopening_rate,
+            dt,
+        ),
+        car_antigen=frozen(
+            sites.car_antigen, p.car_antigen_recovery, p.car_antigen_recovery + flow.trogocytosis, dt
+        ),
+        alt_checkpoint=towards(sites.alt_checkpoint, flow.alt_checkpoint, p.checkpoint_rate),
+        vessel=_vessels(sites.vessel, flow, draws.vessel, fixed.bare, dt, g),
+    )
+    lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), moved_on)
+    wants = to_lattice(outcome.divide, g.coarse)
+    lattice, newborn, blocked = _divide(lattice, wants, draws, g)
+    lattice = _mutate(lattice, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
+    if not g.stirred and setting.rounds:
+        lattice = _walk(lattice, now, draws.moves, fixed, g)
+
+    ground = _ground(tissue.ground, now, dt, g)
+    million = fixed.million_per_site
+    emigrated = jnp.sum(outcome.other & (kind == KIND["dendritic"]), dtype=jnp.float32)
+    host = _host(tissue.host, now, census, ground, emigrated * million / dt, fixed, setting, day)
+    cancerous = is_any(kind, REMAINS)
+    tally = Tally(
+        births=jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32),
+        deaths=jnp.sum(gone & cancerous, dtype=jnp.float32),
+        killed=jnp.sum(outcome.lethal & cancerous, dtype=jnp.float32),
+        arrived=jnp.sum(came, dtype=jnp.float32),
+        refused=refused,
+        blocked=blocked,
+        emigrated=emigrated,
+        seeds=jnp.sum(flow.seeds * census.counts["cancer"]) * dt,
+        field_residual=now.residual,
+        fastest=jnp.max(sum(now.fates)),
+    )
+    return Tissue(lattice, ground, now.local.signals, host, tissue.step + 1), tally
+
+
+def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: jax.Array, g: Geometry) -> jax.Array:
+    """Return vessels after sprouting and regression, each site by chance; the mean follows the law of the level."""
+    share = vasculature.vessel_share(g.site_um, len(g.shape), p)
+    lost = chance < -jnp.expm1(-flow.vessels.regress * dt)
+    grown = chance < -jnp.expm1(-flow.vessels.sprout * share / (1.0 - share) * dt)
+    return jnp.where(vessel > 0.0, jnp.where(lost, 0.0, 1.0), jnp.where(grown, 1.0, 0.0))
+
+
+def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tuple[Sites, jax.Array, jax.Array]:
+    """Return the lattice after divisions, which cells are new (mother and daughter are young), and how many found no
+    room."""
+    occupied = lattice.kind != 0
+    if g.stirred:
+        # Places mean nothing: the n-th daughter takes the n-th empty site.
+        flat_want, flat_empty = wants.ravel(), ~occupied.ravel()
+        mothers = jnp.cumsum(flat_want) * flat_want
+        room = jnp.cumsum(flat_empty) * flat_empty
+        n = jnp.minimum(jnp.sum(flat_want), jnp.sum(flat_empty))
+        mother_of = jnp.zeros(g.n_sites + 1, jnp.int32).at[jnp.where(flat_want, mothers, 0)].set(jnp.arange(g.n_sites))
+        newborn = flat_empty & (room <= n) & (n > 0)
+        source = jnp.where(newborn, mother_of[room], jnp.arange(g.n_sites)).reshape(g.shape)
+        newborn = newborn.reshape(g.shape)
+        blocked = jnp.sum(flat_want) - n
+    else:
+        done = divide(occupied, wants, draws.divisions, PUSH)
+        source, newborn, blocked = done.source, done.newborn, jnp.sum(done.blocked)
+    moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
+    moving["age"] = jnp.where(newborn, 0.0, moving["age"])
+    moving["hits"] = jnp.where(newborn, 0, moving["hits"]).astype(jnp.uint8)
+    return Sites(**moving, vessel=lattice.vessel), newborn, blocked.astype(jnp.float32)
+
+
+def _mutate(lattice: Sites, newborn: jax.Array, chance: jax.Array, p: Params) -> Sites:
+    """Return the lattice with daughters of the wild type that escape: each other clone at `escape_mutation_rate`."""
+    wild = newborn & (lattice.kind == KIND["cancer"]) & (lattice.clone == 0)
+    clone = lattice.clone
+    for index in range(1, len(CLONES)):
+        low = (index - 1) * p.escape_mutation_rate
+        chosen = wild & (chance >= low) & (chance < low + p.escape_mutation_rate)
+        clone = jnp.where(chosen, index, clone).astype(jnp.uint8)
+    return eqx.tree_at(lambda s: s.clone, lattice, clone)
+
+
+def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geometry) -> Sites:
+    """Return the lattice after the walks of all cells."""
+    p, local, ndim = now.p, now.local, len(g.shape)
+    coefficient = motility.motility(local, p)._asdict()
+    arrest = motility.arrest(now.seen.recognized_mean * hill(local.cancer + local.persister, 0.1), p)
+    kind = lattice.kind
+    speed, follows = jnp.zeros(g.shape, jnp.float32), jnp.zeros(g.shape, jnp.uint8)
+    fields = motility.Guidance._fields
+    by_walk: dict[str, list[str]] = {}
+    for name, walk in motility.WALKERS.items():
+        by_walk.setdefault(walk, []).append(name)
+    hunters = ("cd8_effector", "cd8_progenitor", "cd8_terminal", "car_t")
+    for walk, names in by_walk.items():
+        rate = upsample(jnp.broadcast_to(motility.hop_rate(coefficient[walk], g.site_um, ndim), g.voxels), g.coarse)
+        speed = jnp.where(is_any(kind, tuple(names)), rate, speed)
+    speed = jnp.where(is_any(kind, hunters), speed * upsample(jnp.broadcast_to(arrest, g.voxels), g.coarse), speed)
+    for index, field in enumerate(fields):
+        names = tuple(name for name, to in motility.GUIDED.items() if to == field)
+        follows = jnp.where(is_any(kind, names), jnp.asarray(index + 1, jnp.uint8), follows)
+    guidance = motility.guidance(local, p)
+    potential = jnp.stack(
+        [jnp.zeros(g.shape, jnp.float32)]
+        + [upsample(jnp.broadcast_to(u, g.voxels), g.coarse).astype(jnp.float32) for u in guidance]
+    )
+    ease = jnp.stack(_across(now, g))
+    yields = jnp.where(kind == 0, 1.0, motility.squeezing(p)).astype(jnp.float32)
+    source = wander(speed, follows, yields, potential, ease, draws, fixed.dt)
+    moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
+    return Sites(**moving, vessel=lattice.vessel)
+
+
+def _across(now: Situation, g: Geometry) -> list[jax.Array]:
+    """Return for each axis how easily cells step along it: fibers run along the border of nests and bar the way in.
+
+    The factor of `motility.across_fibers` weighs the part of a step that goes along the gradient of cancer cells.
+    """
+    nests = now.local.cancer + now.local.persister
+    slopes = [jnp.gradient(nests, axis=a) if n > 1 else jnp.zeros_like(nests) for a, n in enumerate(nests.shape)]
+    steep = sum(s * s for s in slopes)
+    barred = 1.0 - motility.across_fibers(now.local.matrix, now.p)
+    # Where no border is near, fibers have no direction.
+    border = hill(jnp.sqrt(steep), 0.1)
+    return [
+        upsample(1.0 - barred * border * s * s / jnp.maximum(steep, 1e-8), g.coarse).astype(jnp.float32)
+        for s in slopes
+    ]
+
+
+def _ground(ground: Ground, now: Situation, dt: jax.Array, g: Geometry) -> Ground:
+    """Return matrix, lymphoid structures, bacteria and virus one step later."""
+    flow, p, census = now.flow, now.p, now.census
+    infected = census.counts["infected"]
+    if g.stirred:
+        per_cell = jnp.sum(infected) / jnp.maximum(jnp.sum(census.occupied), 1.0)
+    else:
+        per_cell = now.local.infected
+    return Ground(
+        matrix=frozen(ground.matrix, flow.stroma.deposit, flow.stroma.degrade, dt),
+        tls=frozen(ground.tls, flow.form_tls, flow.lose_tls + flow.form_tls, dt),
+        bacteria=frozen(ground.bacteria, flow.bacteria.colonize, flow.bacteria.clear, dt),
+        virus=frozen(ground.virus, p.virus_burst * p.virus_lysis * per_cell, flow.virus_clear, dt),
+    )
+
+
+def _host(
+    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, fixed: Fixed, setting: Setting,
+    day: jax.Array,
+) -> Host:  # fmt: skip
+    """Return the host one step later, given what the tissue took from it and sent to it."""
+    million, flow = fixed.million_per_site, now.flow
+    occupied = jnp.maximum(jnp.sum(census.occupied), 1.0)
+
+    def mean(rate: jax.Array) -> jax.Array:
+        return jnp.sum(rate * census.occupied) / occupied
+
+    pdl1 = jnp.sum(now.local.pdl1 * (census.counts["cancer"])) * million
+    exchange = Exchange(
+        emigrating=emigrating,
+        cd8_entry=mean(flow.cd8_entry),
+        helper_entry=mean(flow.helper_entry),
+        car_entry=mean(flow.car_entry),
+        car_antigen=now.car_antigen,
+        car_tumor=jnp.sum(census.counts["car_t"]) * million,
+        virus=mean(ground.virus) * occupied * million,
+        vesicles=vesicles(pdl1, now.h),
+    )
+    treg_share = jnp.sum(census.counts["treg"]) / occupied
+    return around_it.advance(
+        host, fixed.drugs, exchange, treg_share, fixed.bare, now.h, day, fixed.dt, setting.acted, setting.hill_is_one
+    )
