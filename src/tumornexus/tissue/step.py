@@ -409,7 +409,7 @@ def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geo
     )
     ease = jnp.stack(_across(now, g))
     yields = jnp.where(kind == 0, 1.0, motility.squeezing(p)).astype(jnp.float32)
-    source = wander(speed, follows, yields, potential, ease, draws, fixed.dt)
+    source = wander(speed, follows, yields, potential, ease, fixed.dt, draws)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
     return Sites(**moving, vessel=lattice.vessel)
 
