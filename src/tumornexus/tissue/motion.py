@@ -123,14 +123,16 @@ def _swaps(a: jax.Array, b: jax.Array, rise: jax.Array, ease: jax.Array, bits: j
 
 def _check(shape: tuple[int, ...], groups: int) -> None:
     if any(n < 4 or n % 2 for n in shape):
-        raise SimulationError("pairs of sites do not tile this lattice", field="shape", value=shape, valid="even axes of 4 sites or more")  # fmt: skip
+        valid = "even axes of 4 sites or more"
+        raise SimulationError("pairs of sites do not tile this lattice", field="shape", value=shape, valid=valid)
     if groups > GROUPS:
-        raise SimulationError("too many groups of chemotaxis", field="potential", value=groups, valid=f"1 to {GROUPS}, group 0 included")  # fmt: skip
+        valid = f"1 to {GROUPS}, group 0 included"
+        raise SimulationError("too many groups of chemotaxis", field="potential", value=groups, valid=valid)
 
 
 def wander(
-    speed: jax.Array, follows: jax.Array, yields: jax.Array, potential: jax.Array, ease: jax.Array, dt: jax.Array | float,
-    draws: MoveDraws,
+    speed: jax.Array, follows: jax.Array, yields: jax.Array, potential: jax.Array, ease: jax.Array,
+    dt: jax.Array | float, draws: MoveDraws,
 ) -> jax.Array:  # fmt: skip
     """Return where the occupant of each site stood before, after `dt` days of walking: int32 flat index, (*shape).
 
