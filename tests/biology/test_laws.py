@@ -14,19 +14,23 @@ from hypothesis import strategies as st
 from tumornexus.biology import (
     cart,
     checkpoints,
+    contacts,
     ctdna,
     dissemination,
     growth,
     host,
     killing,
     lymphoid,
+    mechanics,
     mediators,
     metabolism,
+    motility,
     myeloid,
     presentation,
     priming,
     stroma,
     trafficking,
+    transport,
     vasculature,
     virus,
 )  # fmt: skip
@@ -118,6 +122,15 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "host.short_chain_fatty_acids": host.short_chain_fatty_acids(microbiome, p),
         "priming.anergy": priming.anergy(cells.treg, 1.0 / priming.restraint(local, p), p),
         "ctdna.plasma_copies": ctdna.plasma_copies(1e2 * cells.cancer, p),
+        "motility.matrix_drag": motility.matrix_drag(cells.matrix, p),
+        "motility.across_fibers": motility.across_fibers(cells.matrix, p),
+        "motility.arrest": motility.arrest(mean, p),
+        "motility.passing": motility.passing(p),
+        "contacts.hit_rate": contacts.hit_rate(killing.cd8_rate(local, recognized, p), p),
+        "contacts.mean_time_to_death": contacts.mean_time_to_death(1.0 + 50.0 * cells.cancer, p),
+        "mechanics.site_um": mechanics.site_um(p),
+        "mechanics.pressure_brake": mechanics.pressure_brake(cells.cancer, p),
+        "vasculature.vessel_share": vasculature.vessel_share(16.0, 3, p),
     }
     families = {
         "signals": local.signals,
@@ -131,6 +144,9 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "cart": cart.rates(1e3 * cells.cancer, 1e2 * cells.car_t, p),
         "virus": virus.rates(3.0 * cells.infected, antiviral, local.type1_ifn, clone, p),
         "host": host.bacteria(local, p),
+        "transport": transport.lengths_um(p),
+        "motility": motility.motility(local, p),
+        "guidance": motility.guidance(local, p),
     }
     for family, values in families.items():
         fields = (
@@ -149,7 +165,8 @@ BOUNDED = (
     "dissemination.niche_target",
     "killing.suppression", "killing.function", "killing.infiltrate_access", "trafficking.entry_factor",
     "signals.arginine", "signals.drug_access", "stroma.mechanosignaling", "priming.anergy",
-    "metabolism.lactate_uptake",
+    "metabolism.lactate_uptake", "motility.matrix_drag", "motility.across_fibers", "motility.arrest",
+    "motility.passing", "mechanics.pressure_brake", "vasculature.vessel_share",
 )  # fmt: skip
 # What a steroid or an inhibitor scales is at most one; what is one without any tissue is allowed to be exactly one.
 FREE_OF_TISSUE = {"priming.burst"}
@@ -324,6 +341,17 @@ MONOTONE = [  # field, quantity, sense
     ("matrix", "stroma.mechanosignaling", RISES),
     ("treg", "priming.anergy", RISES),
     ("cancer", "ctdna.plasma_copies", RISES),
+    ("matrix", "motility.t_cell", FALLS),
+    ("matrix", "motility.cancer_cell", FALLS),
+    ("matrix", "motility.across_fibers", FALLS),
+    ("mhc1", "motility.arrest", FALLS),
+    ("silencing", "guidance.t_cell", FALLS),
+    ("caf_matrix", "guidance.car_t", RISES),
+    ("silencing", "guidance.dendritic_cell", FALLS),
+    ("tam_m2", "guidance.treg", RISES),
+    ("cancer", "mechanics.pressure_brake", FALLS),
+    ("cancer", "contacts.mean_time_to_death", FALLS),
+    ("cd8_effector", "contacts.hit_rate", RISES),
 ]
 
 
