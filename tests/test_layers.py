@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tumornexus"
 
 # Each line may import from itself and from the lines above it.
 LAYERS = [
-    {"errors", "activities", "units", "provenance"},
+    {"errors", "activities", "units", "provenance", "cellkinds"},
     {"knowledge"},
     {"biology"},
     {"systemic"},
@@ -48,7 +48,7 @@ HEAVY = {
     "jax": MEASURING,
     "jaxlib": MEASURING,
     "equinox": MEASURING,
-    "anndata": {"knowledge", "errors", "activities", "units", "provenance"},
+    "anndata": {"knowledge", "errors", "activities", "units", "provenance", "cellkinds"},
 }
 
 

@@ -219,6 +219,46 @@ def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed
     return rows
 
 
+@app.command("tissue")
+def tissue_command(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO.toml", help="What tissue, how long, which regimens.")],
+    out: Out,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--fresh", help="Require a checkpoint in --out, or discard it; else go on if there is one."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    records: Records = None,
+) -> None:
+    """Simulate a tissue cell by cell: cells, fields, summary, pictures and a film for each regimen of a scenario.
+
+    A run that was stopped goes on with the same command. A checkpoint of another scenario is refused.
+    """
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.tissue.scenario import read_scenario
+
+    knowledge = load_knowledge(extra=records)
+    read = read_scenario(scenario, knowledge, overrides=_overrides(overrides))
+    activities = None
+    if read.patient is not None:
+        from tumornexus.io import read_patient
+        from tumornexus.profile import profile_patient
+        from tumornexus.profile.readable import require_readable
+
+        require_readable(knowledge)
+        profile = profile_patient(read_patient(read.path(read.patient), read.sample, knowledge), knowledge)
+        read, activities = read.with_tumor(profile.tumor), profile.activities
+    if read.size_um and read.lattice.note:
+        typer.echo(read.lattice.note)
+    _keep_compiled()
+    from tumornexus.tissue.simulate import run_scenario
+
+    run_scenario(read, knowledge, out, call=sys.argv, progress=_bar, resume=resume, activities=activities)
+    typer.echo(f"summary: {out / 'summary.tsv'}")
+
+
 @app.command("explain")
 def explain_command(
     name: Annotated[str, typer.Argument(help="Id or alias of anything in the catalogue; kind:name for one kind.")],

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,10 @@ def as_text(content: Content) -> str:
     return json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; some file systems cannot open folders, which only weakens durability."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Force a file or folder to disk; some file systems cannot do so for folders, which only weakens durability."""
+    with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
@@ -104,7 +104,7 @@ def write_results(folder: Path, files: Mapping[str, Content]) -> None:
             _write_synced(stage / name, text)
         for name in texts:
             os.replace(stage / name, folder / name)
-        _sync_folder(folder)
+        _sync(folder)
     except OSError as error:
         raise InputError(
             f"the results cannot be written: {error.strerror}", file=folder, valid="free space and permission to write"
@@ -126,3 +126,37 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
     """Write one JSON file atomically; numbers that are not finite become null."""
     write_results(Path(path).parent, {Path(path).name: content})
+
+
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`; after the block, flush it to disk and put it in the target's place.
+
+    A folder (Zarr) is swapped: the old one is moved aside and removed only once the new one stands.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    except OSError as error:
+        raise InputError(
+            f"the output folder cannot be written: {error.strerror}",
+            file=target.parent,
+            valid="a folder you may write to",
+        ) from error
+    try:
+        partial = stage / target.name
+        yield partial
+        for path in (partial, *(p for p in partial.rglob("*"))) if partial.is_dir() else (partial,):
+            _sync(path)
+        if partial.is_dir() and target.exists():
+            os.replace(target, stage / "before")
+        os.replace(partial, target)
+        _sync(target.parent)
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be written: {error.strerror or error}",
+            file=target,
+            valid="free space and permission to write",
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
