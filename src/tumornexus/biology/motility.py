@@ -33,8 +33,9 @@ GUIDED: Mapping[str, str] = MappingProxyType({
     "cd8_progenitor": "t_cell", "cd8_effector": "t_cell", "cd8_terminal": "t_cell", "cd4_helper": "t_cell",
     "gamma_delta": "t_cell", "nk": "t_cell", "treg": "treg", "car_t": "car_t", "dendritic": "dendritic_cell",
     "neutrophil": "neutrophil", "mdsc": "mdsc", "tam_m1": "macrophage", "tam_m2": "macrophage",
+    "cancer": "cancer_cell", "persister": "cancer_cell", "infected": "cancer_cell", "dead_antigen": "cancer_cell",
 })  # fmt: skip
-"""Field of `Guidance` by kind of cell; a kind that is not listed follows no chemokine of the model."""
+"""Field of `Guidance` by kind of cell; a kind that is not listed follows nothing in the model."""
 
 
 class Motility(NamedTuple):
@@ -61,6 +62,7 @@ class Guidance(NamedTuple):
     neutrophil: jax.Array
     mdsc: jax.Array
     macrophage: jax.Array
+    cancer_cell: jax.Array
 
 
 def matrix_drag(matrix: jax.Array, p: Params) -> jax.Array:
@@ -110,7 +112,8 @@ def guidance(local: Local, p: Params) -> Guidance:
     CXCR3, which TGF-beta lowers as it does at entry (Gunderson 2020), and CXCL12 through CXCR4, which holds them where
     fibroblasts make it (Feig 2013). Regulatory T cells also CCL22. CAR-T cells answer CXCL9/10 less, as at entry.
     Dendritic cells: CCL4 (Spranger 2015). Neutrophils: CXCR2 ligands. MDSC: CXCR2 ligands and CCL2, macrophages: CCL2
-    and CSF-1, with the weights of their recruitment.
+    and CSF-1, with the weights of their recruitment. Cancer cells hold together, U = cohesion * their density: cells with
+    adhesion of their own sort out from others (Steinberg 1963; Foty 2005).
     """
     inflamed = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
     held = p.cxcl12_pull * hill(local.cxcl12, 1.0)
@@ -124,6 +127,7 @@ def guidance(local: Local, p: Params) -> Guidance:
         neutrophil=strength * granulocytic,
         mdsc=strength * (granulocytic + p.mdsc_ccl2_share * monocytic) / (1.0 + p.mdsc_ccl2_share),
         macrophage=strength * 0.5 * (monocytic + hill(local.csf1, 1.0)),
+        cancer_cell=p.cohesion * (local.cancer + local.persister),
     )
 
 

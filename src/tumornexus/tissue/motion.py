@@ -5,10 +5,12 @@ swaps its occupants or not. No site belongs to two pairs, so nothing is lost, do
 
 Rate. A pair (a, b) swaps at the rate, per day,
 
-    rate = ease_ab (speed_a yield_b bias_ab + speed_b yield_a bias_ba),    bias_ab = 2 / (1 + exp(U_a - U_b)),
+    rate = ease_ab (speed_a yield_b + speed_b yield_a) bias,    bias = 2 / (1 + exp(-gain)),
 
-where `U` is the potential of the mover's group and `ease_ab` the smaller ease of the two sites: a site nobody can pass
-is then a wall, while the mean of the two would let cells hop onto it at half speed. A site meets each of its 2 ndim
+where `gain` is what the two gain together by the swap, each in the potential of its own group: a cell is moved up its
+gradient by itself and by others alike, so that cohesive cells close ranks behind one that has squeezed past.
+`ease_ab` is the smaller ease of the two sites: a site nobody can pass is then a wall, while the mean of the two would
+let cells hop onto it at half speed. A site meets each of its 2 ndim
 neighbors in one of 2 ndim rounds on average, so a lone walker in the open hops `speed` times a day and its mean
 squared displacement grows by `speed` site^2 per day, summed over the axes.
 
@@ -18,8 +20,7 @@ Probability. With h the length of a round, forward the rate above and back the r
 
 The usual 1 - exp(-forward h) was rejected: swaps can be undone within a round, so that it slows walkers (by
 speed h / 2) and makes fast ones blind to gradients (both directions end at 1). With the form above
-p(forward) / p(back) = bias_ab / bias_ba = exp(U_b - U_a) at any h. So walkers without crowding settle at a density
-proportional to exp(U) exactly, and the mean squared displacement is exact while speed h <= 1 (with a bias: while
+p(forward) / p(back) = exp(gain) at any h. So cells settle in proportion to exp(sum of U) exactly, and the mean squared displacement is exact while speed h <= 1 (with a bias: while
 speed h bias <= 1). Beyond, a walker hops at most once a round: `rounds` should be at least the hops of the fastest
 cells in a step.
 
@@ -112,10 +113,9 @@ def _swaps(a: jax.Array, b: jax.Array, rise: jax.Array, ease: jax.Array, bits: j
     for group in range(1, rise.shape[0] + 1):
         rise_a = jnp.where(group_a == group, rise[group - 1], rise_a)
         rise_b = jnp.where(group_b == group, rise[group - 1], rise_b)
-    # bias_ab = 1 + tanh((U_b - U_a) / 2), and bias_ba has the opposite sign: forward = total + net, back = total - net.
-    from_a, from_b = ease * hops_a * yield_b, ease * hops_b * yield_a
-    total = from_a + from_b
-    net = from_a * jnp.tanh(rise_a) - from_b * jnp.tanh(rise_b)
+    # bias = 1 + tanh(gain / 2), that of the reverse swap has the opposite sign: forward = total + net, back = total - net.
+    total = ease * (hops_a * yield_b + hops_b * yield_a)
+    net = total * jnp.tanh(rise_a - rise_b)
     # The middle of each of 2^16 steps, so that no chance is certain or excluded by rounding alone.
     uniform = (bits.astype(jnp.int32).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-16)
     return uniform * jnp.maximum(1.0, total + jnp.abs(net)) < total + net

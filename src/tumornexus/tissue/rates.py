@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from tumornexus.biology import (
     cart,
     checkpoints,
-    contacts,
     dissemination,
     growth,
     host,
@@ -55,16 +54,15 @@ class Fates(NamedTuple):
     """Per cell and day, of sites (place in voxel, *voxels); zero on empty sites."""
 
     die: jax.Array
-    hit: jax.Array  # sublethal hits by killers
-    repair: jax.Array
     switch: jax.Array
     other: jax.Array
     divide: jax.Array
 
 
 class Flow(NamedTuple):
-    """What a place does besides the fates of its cells; voxel arrays."""
+    """What a place does besides the fates of its cells; voxel arrays unless said."""
 
+    attack: jax.Array  # of sites: death by immune cells per cancer cell and day, where it takes several hits
     arrive: dict[str, jax.Array]  # new cells per occupied site and day; of blood cells by the named kinds of `ARRIVING`
     cd8_entry: jax.Array  # share of circulating cells that enter the lesion per day if all of it were like this place
     helper_entry: jax.Array
@@ -108,7 +106,6 @@ def _spread_over(kind: jax.Array, rates: dict[str, jax.Array]) -> jax.Array:
 
 def of_cells(
     kind: jax.Array,
-    hits: jax.Array,
     local: Local,
     census: Census,
     seen: Seen,
@@ -166,16 +163,11 @@ def of_cells(
     }
     if free:
         lethal |= {"cancer": lethal["cancer"] + attacked, "persister": lethal["persister"] + spared}
-        hit = repair = jnp.zeros(kind.shape, jnp.float32)
+        attack = jnp.zeros(kind.shape, jnp.float32)
     else:
-        hit = _spread_over(
-            kind, {"cancer": contacts.hit_rate(attacked, p), "persister": contacts.hit_rate(spared, p)}
-        )
-        repair = jnp.where(hits > 0, p.damage_repair, 0.0)
+        attack = _spread_over(kind, {"cancer": attacked, "persister": spared})
     fates = Fates(
         die=_spread_over(kind, lethal),
-        hit=hit,
-        repair=repair,
         switch=_spread_over(
             kind,
             {
@@ -210,6 +202,7 @@ def of_cells(
     car_entry = p.cd8_entry * trafficking.car_t_entry_factor(local, p) * blood.supply
     entering = cd8_entry * blood.cd8 / blood.lesion
     flow = Flow(
+        attack=attack,
         arrive={
             "cd8_progenitor": p.progenitor_share * entering,
             "cd8_effector": (1.0 - p.progenitor_share) * entering,

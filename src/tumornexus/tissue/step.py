@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from tumornexus.biology import cart, killing, mediators, motility, transport, vasculature
+from tumornexus.biology import cart, contacts, killing, mediators, motility, transport, vasculature
 from tumornexus.biology.dissemination import vesicles
 from tumornexus.biology.drug_action import Acted
 from tumornexus.biology.environment import Local, Signals
@@ -71,6 +71,7 @@ class Fixed(eqx.Module):
     drugs: Drugs
     million_per_site: jax.Array
     dt: jax.Array  # days
+    hits: contacts.HitTable
 
 
 class Draws(NamedTuple):
@@ -78,6 +79,7 @@ class Draws(NamedTuple):
 
     event: jax.Array  # uniform in [0, 1)
     which: jax.Array
+    hit: jax.Array
     vessel: jax.Array
     mutate: jax.Array
     divisions: DivisionDraws  # on the lattice
@@ -104,13 +106,14 @@ def draw(key: jax.Array, step: jax.Array, setting: Setting) -> Draws:
     g = setting.geometry
     blocks = (g.sites_per_voxel, *g.voxels)
     at = jax.random.fold_in(key, step)
-    of = [jax.random.fold_in(at, stream) for stream in range(6)]
+    of = [jax.random.fold_in(at, stream) for stream in range(7)]
     return Draws(
         event=jax.random.uniform(of[0], blocks),
         which=jax.random.uniform(of[1], blocks),
         vessel=jax.random.uniform(of[2], blocks),
         mutate=jax.random.uniform(of[3], blocks),
         divisions=draw_divisions(of[4], g.shape),
+        hit=jax.random.uniform(of[6], blocks),
         moves=draw_moves(of[5], max(setting.rounds, 1), g.shape),
     )
 
@@ -210,27 +213,23 @@ def situation(tissue: Tissue, sites: Sites, fixed: Fixed, setting: Setting) -> S
         supply=volume / (volume + bare.entry_half_volume),
         room=jnp.maximum(1.0 - volume / bare.max_volume, 0.0),
     )
-    fates, flow = of_cells(sites.kind, sites.hits, local, census, seen, tissue.ground, blood, p, g)
+    fates, flow = of_cells(sites.kind, local, census, seen, tissue.ground, blood, p, g)
     return Situation(local, census, seen, fates, flow, blood, p, h, car_antigen, residual)
 
 
 class Outcome(NamedTuple):
     """What happens to the cell of each site in a step."""
 
-    die: jax.Array  # of any cause
-    lethal: jax.Array  # of these, by the last of several hits
-    hit: jax.Array
-    repair: jax.Array
+    die: jax.Array
     switch: jax.Array
     other: jax.Array
     divide: jax.Array
 
 
-def decide(fates: Fates, hits: jax.Array, p: Params, chance: jax.Array, which: jax.Array, dt: jax.Array) -> Outcome:
+def decide(fates: Fates, chance: jax.Array, which: jax.Array, dt: jax.Array) -> Outcome:
     """Return at most one event for each cell.
 
-    Something happens with the probability 1 - exp(-total rate dt); what it is, in proportion to the rates. A hit that
-    completes `hits_to_kill` kills.
+    Something happens with the probability 1 - exp(-total rate dt); what it is, in proportion to the rates.
     """
     total = sum(fates)
     happens = chance < -jnp.expm1(-total * dt)
@@ -239,9 +238,33 @@ def decide(fates: Fates, hits: jax.Array, p: Params, chance: jax.Array, which: j
     for rate in fates:
         events.append(happens & (aim >= below) & (aim < below + rate))
         below = below + rate
-    die, hit, repair, switch, other, div = events
-    lethal = hit & (hits.astype(jnp.float32) + 1.0 >= p.hits_to_kill)
-    return Outcome(die | lethal, lethal, hit & ~lethal, repair, switch, other, div)
+    return Outcome(*events)
+
+
+def strike(
+    hits: jax.Array, attack: jax.Array, fixed: Fixed, chance: jax.Array, which: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return the hits that each cancer cell carries after a step, and which cells they kill (see `contacts`).
+
+    Hits heal one by one, then new ones come on top, a Poisson number of the mean that kills at the rate `attack`.
+    """
+    carried = hits
+    heal = fixed.hits.heal
+    for k in range(contacts.MOST_HITS - 1):
+        # Cut anew from one uniform number: what is left of it after each comparison is uniform again.
+        healed = which < heal
+        which = jnp.where(healed, which / jnp.maximum(heal, 1e-6), (which - heal) / jnp.maximum(1.0 - heal, 1e-6))
+        carried = jnp.where((hits > k) & healed, carried - 1, carried)
+    mean = contacts.hits_in_step(attack, fixed.hits)
+    term = below = jnp.exp(-mean)
+    new = jnp.zeros(hits.shape, jnp.int32)
+    for k in range(contacts.MOST_HITS):
+        new = new + (chance >= below)
+        term = term * mean / (k + 1)
+        below = below + term
+    total = jnp.where(attack > 0.0, carried.astype(jnp.int32) + new, carried.astype(jnp.int32))
+    killed = total >= jnp.round(jnp.clip(fixed.bare.hits_to_kill, 1.0, contacts.MOST_HITS)).astype(jnp.int32)
+    return jnp.where(killed, 0, total).astype(jnp.uint8), killed
 
 
 def _becomes(kind: jax.Array, table: dict[str, str], where: jax.Array) -> jax.Array:
@@ -266,13 +289,17 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     kind = sites.kind
 
     # Fates of cells.
-    outcome = decide(now.fates, sites.hits, now.h, draws.event, draws.which, dt)
+    outcome = decide(now.fates, draws.event, draws.which, dt)
     remains = is_any(kind, REMAINS)
-    gone = outcome.die
+    if g.stirred:
+        hits, killed = sites.hits, jnp.zeros(kind.shape, bool)
+    else:
+        hits, killed = strike(sites.hits, flow.attack, fixed, draws.hit, draws.which)
+    gone = outcome.die | killed
+    divide_now = outcome.divide & ~killed
     after = _becomes(kind, SWITCH, outcome.switch)
     after = _becomes(after, OTHER, outcome.other)
     after = jnp.where(gone, jnp.where(remains, KIND["dead_antigen"], 0).astype(kind.dtype), after)
-    hits = jnp.where(outcome.hit, sites.hits + 1, jnp.where(outcome.repair, sites.hits - 1, sites.hits))
     hits = jnp.where(is_any(after, ("cancer", "persister")), hits, 0).astype(jnp.uint8)
 
     # Arrivals: drawn for the sites that are empty now, of which those of this step's dead are part.
@@ -314,7 +341,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
         vessel=_vessels(sites.vessel, flow, draws.vessel, fixed.bare, dt, g),
     )
     lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), moved_on)
-    wants = to_lattice(outcome.divide, g.coarse)
+    wants = to_lattice(divide_now, g.coarse)
     lattice, newborn, blocked = _divide(lattice, wants, draws, g)
     lattice = _mutate(lattice, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
     if not g.stirred and setting.rounds:
@@ -328,7 +355,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     tally = Tally(
         births=jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32),
         deaths=jnp.sum(gone & cancerous, dtype=jnp.float32),
-        killed=jnp.sum(outcome.lethal & cancerous, dtype=jnp.float32),
+        killed=jnp.sum(killed, dtype=jnp.float32),
         arrived=jnp.sum(came, dtype=jnp.float32),
         refused=refused,
         blocked=blocked,
@@ -408,7 +435,7 @@ def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geo
         + [upsample(jnp.broadcast_to(u, g.voxels), g.coarse).astype(jnp.float32) for u in guidance]
     )
     ease = jnp.stack(_across(now, g))
-    yields = jnp.where(kind == 0, 1.0, motility.squeezing(p)).astype(jnp.float32)
+    yields = jnp.where(kind == 0, 1.0, motility.passing(p)).astype(jnp.float32)
     source = wander(speed, follows, yields, potential, ease, fixed.dt, draws)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
     return Sites(**moving, vessel=lattice.vessel)
