@@ -18,6 +18,9 @@ from tumornexus.biology.params import Params
 NAMES = ("hits_to_kill", "damage_repair")
 KILL = jax.jit(lambda r, v: contacts.hit_rate(r, Params.of(v, NAMES)))
 TIME = jax.jit(lambda h, v: contacts.mean_time_to_death(h, Params.of(v, NAMES)))
+TABLE = jax.jit(contacts.hit_table)
+IN_STEP = jax.jit(contacts.hits_in_step)
+STEPS_OF = jax.jit(contacts.mean_steps_to_death)
 STEPS = jax.jit(lambda m, dt, v: contacts.mean_steps_to_death(m, dt, Params.of(v, NAMES)))
 
 
@@ -66,7 +69,7 @@ def test_under_the_rate_of_hits_a_target_dies_at_the_rate_of_killing(kill, repai
 def test_the_rate_of_hits_is_right_in_single_precision(names, typical):
     p = Params.of(jnp.asarray(typical, dtype=jnp.float32), names)
     kill = jnp.logspace(-6, 3, 50, dtype=jnp.float32)
-    found = np.asarray(contacts.mean_time_to_death(contacts.hit_rate(kill, p), p) * kill)
+    found = np.asarray(jax.jit(lambda r: contacts.mean_time_to_death(contacts.hit_rate(r, p), p) * r)(kill))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, 1.0, rtol=1e-5)
 
@@ -96,7 +99,7 @@ def test_killing_needs_hits_in_close_succession():
 
 
 def test_the_rate_of_hits_can_be_differentiated_also_without_killing():
-    slope = jax.vmap(jax.grad(lambda r: KILL(r, jnp.array([3.0, 20.0]))))(jnp.array([0.0, 1e-3, 1.0, 30.0]))
+    slope = jax.jit(jax.vmap(jax.grad(lambda r: KILL(r, jnp.array([3.0, 20.0])))))(jnp.array([0.0, 1e-3, 1.0, 30.0]))
     assert np.isfinite(slope).all()
 
 
@@ -114,34 +117,34 @@ def test_rare_death_keeps_its_digits_in_single_precision(names, typical):
     p = Params.of(jnp.asarray(typical), names)
     single = Params.of(jnp.asarray(typical, dtype=jnp.float32), names)
     hits = np.logspace(-4, 1, 20)
-    exact = np.asarray(contacts.mean_steps_to_death(jnp.asarray(hits), 1 / 24, p))
-    found = np.asarray(contacts.mean_steps_to_death(jnp.asarray(hits, dtype=jnp.float32), 1 / 24, single))
+    exact = np.asarray(STEPS_OF(jnp.asarray(hits), 1 / 24, p))
+    found = np.asarray(STEPS_OF(jnp.asarray(hits, dtype=jnp.float32), 1 / 24, single))
     np.testing.assert_allclose(found, exact, rtol=1e-4)
 
 
 @pytest.mark.parametrize("dt", [1 / 1440, 1 / 24, 1 / 12])
 def test_hits_of_the_table_keep_the_mean_time_whatever_the_step(names, typical, dt):
     p = Params.of(jnp.asarray(typical), names)
-    table = contacts.hit_table(dt, p)
+    table = TABLE(dt, p)
     kill = jnp.array([1e-3, 0.1, 1.0, 4.0, 16.0])
-    hits = contacts.hits_in_step(kill, table)
-    steps = np.asarray(contacts.mean_steps_to_death(hits, dt, p))
+    hits = IN_STEP(kill, table)
+    steps = np.asarray(STEPS_OF(hits, dt, p))
     np.testing.assert_allclose(steps * (1.0 - np.exp(-np.asarray(kill) * dt)), 1.0, rtol=2e-3)
-    assert float(contacts.hits_in_step(jnp.asarray(0.0), table)) == 0.0
+    assert float(IN_STEP(jnp.asarray(0.0), table)) == 0.0
 
 
 def test_steps_of_a_minute_hit_as_often_as_the_continuous_chain(names, typical):
     p = Params.of(jnp.asarray(typical), names)
     dt, kill = 1 / 1440, jnp.array([0.1, 1.0, 4.0, 16.0])
-    per_day = np.asarray(contacts.hits_in_step(kill, contacts.hit_table(dt, p))) / dt
-    np.testing.assert_allclose(per_day, contacts.hit_rate(kill, p), rtol=5e-3)
+    per_day = np.asarray(IN_STEP(kill, TABLE(dt, p))) / dt
+    np.testing.assert_allclose(per_day, jax.jit(contacts.hit_rate)(kill, p), rtol=5e-3)
 
 
 def test_simulated_targets_die_at_the_rate_of_killing_with_steps_of_an_hour(names, typical):
     p = Params.of(jnp.asarray(typical), names)
     dt, kill, number = 1 / 24, 4.0, int(typical[names.index("hits_to_kill")])
-    table = contacts.hit_table(dt, p)
-    mean, heal = float(contacts.hits_in_step(jnp.asarray(kill), table)), float(table.heal)
+    table = TABLE(dt, p)
+    mean, heal = float(IN_STEP(jnp.asarray(kill), table)), float(table.heal)
     generator = np.random.Generator(np.random.PCG64(5))
     carried, steps, alive = np.zeros(20_000, int), np.zeros(20_000), np.ones(20_000, bool)
     while alive.any():

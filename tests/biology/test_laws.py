@@ -123,9 +123,9 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "priming.anergy": priming.anergy(cells.treg, 1.0 / priming.restraint(local, p), p),
         "ctdna.plasma_copies": ctdna.plasma_copies(1e2 * cells.cancer, p),
         "motility.matrix_drag": motility.matrix_drag(cells.matrix, p),
-        "motility.across_fibers": motility.across_fibers(cells.matrix, p),
+        "motility.alignment": motility.alignment(cells.matrix, p),
         "motility.arrest": motility.arrest(mean, p),
-        "motility.passing": motility.passing(p),
+        "motility.squeezing": motility.squeezing(p),
         "contacts.hit_rate": contacts.hit_rate(killing.cd8_rate(local, recognized, p), p),
         "contacts.mean_time_to_death": contacts.mean_time_to_death(1.0 + 50.0 * cells.cancer, p),
         "mechanics.site_um": mechanics.site_um(p),
@@ -165,8 +165,8 @@ BOUNDED = (
     "dissemination.niche_target",
     "killing.suppression", "killing.function", "killing.infiltrate_access", "trafficking.entry_factor",
     "signals.arginine", "signals.drug_access", "stroma.mechanosignaling", "priming.anergy",
-    "metabolism.lactate_uptake", "motility.matrix_drag", "motility.across_fibers", "motility.arrest",
-    "motility.passing", "mechanics.pressure_brake", "vasculature.vessel_share",
+    "metabolism.lactate_uptake", "motility.matrix_drag", "motility.alignment", "motility.arrest",
+    "motility.squeezing", "mechanics.pressure_brake", "vasculature.vessel_share",
 )  # fmt: skip
 # What a steroid or an inhibitor scales is at most one; what is one without any tissue is allowed to be exactly one.
 FREE_OF_TISSUE = {"priming.burst"}
@@ -343,7 +343,7 @@ MONOTONE = [  # field, quantity, sense
     ("cancer", "ctdna.plasma_copies", RISES),
     ("matrix", "motility.t_cell", FALLS),
     ("matrix", "motility.cancer_cell", FALLS),
-    ("matrix", "motility.across_fibers", FALLS),
+    ("matrix", "motility.alignment", FALLS),
     ("mhc1", "motility.arrest", FALLS),
     ("silencing", "guidance.t_cell", FALLS),
     ("caf_matrix", "guidance.car_t", RISES),

@@ -67,20 +67,12 @@ def test_a_carcinoma_slows_and_dense_stroma_nearly_stops(p):
 
 def test_t_cells_are_faster_among_cancer_cells_than_in_the_stroma_of_a_carcinoma(p):
     """Bougherara 2015, lung and ovarian carcinomas."""
-    islet = float(motility.motility(place(matrix=0.0), p).t_cell * motility.passing(p))
+    islet = float(motility.motility(place(matrix=0.0), p).t_cell * motility.squeezing(p))
     assert islet > float(motility.motility(place(matrix=1.0), p).t_cell)
 
 
 def test_walkers_and_guided_kinds_are_states_of_the_model():
-    kinds = set(State.__dataclass_fields__) | {
-        "cancer",
-        "persister",
-        "infected",
-        "nk",
-        "gamma_delta",
-        "b_cell",
-        "car_t",
-    }
+    kinds = set(State.__dataclass_fields__)
     for table, fields in ((motility.WALKERS, motility.Motility), (motility.GUIDED, motility.Guidance)):
         assert set(table) <= kinds
         assert set(table.values()) == set(fields._fields)
@@ -126,7 +118,7 @@ def test_a_recognized_target_stops_a_t_cell_and_fibers_are_crossed_with_effort(p
     assert factor[0] == 1.0
     assert (np.diff(factor) < 0.0).all()
     assert factor[2] == pytest.approx(1.0 - typical[names.index("contact_arrest")])
-    across = np.asarray(motility.across_fibers(jnp.array([0.0, 1.0, 1e6]), p))
+    across = np.asarray(motility.alignment(jnp.array([0.0, 1.0, 1e6]), p))
     assert across[0] == 1.0
     assert across[1] == pytest.approx(1.0 / (1.0 + typical[names.index("fiber_barrier")]))
     assert across[2] < 1e-5

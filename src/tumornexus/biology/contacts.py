@@ -22,7 +22,7 @@ from tumornexus.biology.params import Params
 
 MOST_HITS = 6
 """Largest `hits_to_kill` that the laws tell apart."""
-_ROUNDS = 8  # Newton steps: quadratic from a start within a factor of 6 of the solution
+_ROUNDS = 6  # Newton steps: quadratic from a start within a factor of 6 of the solution
 
 
 def _time_and_slope(log_hits: jax.Array, p: Params) -> tuple[jax.Array, jax.Array]:

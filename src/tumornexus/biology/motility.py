@@ -131,7 +131,7 @@ def guidance(local: Local, p: Params) -> Guidance:
     )
 
 
-def across_fibers(matrix: jax.Array, p: Params) -> jax.Array:
+def alignment(matrix: jax.Array, p: Params) -> jax.Array:
     """Return the factor in (0, 1] on jumps across aligned fibers, 1 / (1 + fiber_barrier matrix); along them 1.
 
     Aligned fibers around vessels and tumor islets set the direction of T cells and keep them out (Salmon 2012).
@@ -139,7 +139,7 @@ def across_fibers(matrix: jax.Array, p: Params) -> jax.Array:
     return 1.0 / (1.0 + p.fiber_barrier * matrix)
 
 
-def passing(p: Params) -> jax.Array:
+def squeezing(p: Params) -> jax.Array:
     """Return the share of its free motility, in [0, 1], that a cell keeps where another cell has to let it pass.
 
     T cells of human carcinomas move among packed cancer cells, faster than in dense stroma (Bougherara 2015).
