@@ -10,7 +10,7 @@ import pytest
 from tumornexus.cellkinds import GROUP_OF, GROUPS, KINDS, MIN_DIFFERENCE, NAMES, ONTOLOGY
 from tumornexus.knowledge import load_knowledge
 
-# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB (matrices from memory, not looked up).
 VISION = {
     "normal": np.eye(3),
     "protanopia": np.array(

@@ -105,7 +105,7 @@ GROUPS = (
     Group("fibroblast", "Fibroblasts", "#93828c", ("caf_matrix", "caf_cytokine")),
     Group("dying", "Dying cells", "#484042", ("dead_antigen",)),
 )
-MIN_DIFFERENCE = 20.0  # CIELAB (1976) units; 2.3 is a just noticeable difference
+MIN_DIFFERENCE = 20.0  # CIELAB (1976) units; 2.3 is just noticeable (from memory, not looked up)
 VESSEL_COLOR = "#9b1b3f"  # the report's crimson; drawn as a ring, so that shape tells it apart too
 
 GROUP_OF: dict[str, Group] = {kind: group for group in GROUPS for kind in group.kinds}

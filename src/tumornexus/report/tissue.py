@@ -258,14 +258,16 @@ def curves(summary: pd.DataFrame, path: Path | str) -> Path:
             raise InputError("the summary cannot be drawn", field=field, value=list(summary.columns),
                              valid="rows with 'day' and counts of cells such as 'cancer'")  # fmt: skip
     runs = list(summary.groupby("regimen", sort=False)) if "regimen" in summary else [("", summary)]
-    further = [(c, title, scale) for c, title, scale in CURVES if c in summary and summary[c].notna().any()]
+    further = [
+        (c, title, scale) for c, title, scale in CURVES if c in summary and not bool(np.all(pd.isna(summary[c])))
+    ]
     below = -(-len(further) // 3)  # rows of three
     width = max(9.6, 3.0 * len(runs) + 2.6)
     figure = Figure(figsize=(width, 3.4 + 2.5 * below), dpi=160, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
-    halves = figure.subfigures(2, 1, height_ratios=(3.4, 2.5 * below)) if below else [figure]
+    halves: Any = figure.subfigures(2, 1, height_ratios=(3.4, 2.5 * below)) if below else [figure]
     top = halves[0].subplots(1, len(runs), sharey=True, squeeze=False)[0]
-    groups = [g for g in GROUPS if any(summary[k].sum() > 0 for k in g.kinds if k in summary)]
+    groups = [g for g in GROUPS if any(bool(np.any(summary[k] > 0)) for k in g.kinds if k in summary)]
     for axes, (regimen, table) in zip(top, runs, strict=True):
         for group in groups:
             number = table[[k for k in group.kinds if k in table]].sum(axis=1)

@@ -26,11 +26,12 @@ MILLISECONDS = 140  # a frame
 PAUSE = 1500  # the last frame, before the film starts again
 
 
-def movie(frames: Iterable[Mapping[str, Any]], path: Path | str, *, site_um: float, caption: str = "") -> Path:
+def movie(frames: Iterable[Mapping[str, Any] | Plane], path: Path | str, *, site_um: float, caption: str = "") -> Path:
     """Write frames as a film: cells, vessels and ground, the day and the caption above, a legend and scale below.
 
     Args:
-        frames: in order of time and of one shape; each is reduced at once, so a generator keeps memory small.
+        frames: in order of time and of one shape, as frames or as what `plane_of` made of them; each is reduced at
+            once, so a generator keeps memory small.
         path: ``.gif``, or ``.mp4`` where ffmpeg is on the search path.
         site_um: edge of a site, um.
         caption: what to say beside the day, such as the regimen.
@@ -45,20 +46,16 @@ def movie(frames: Iterable[Mapping[str, Any]], path: Path | str, *, site_um: flo
         raise InputError(
             "an MP4 needs the program ffmpeg, which is not installed", file=path, valid="a .gif, or ffmpeg"
         )
-    columns = 0
-    planes = []
-    for frame in frames:
-        columns = np.shape(frame["kind"])[-1]
-        planes.append(plane_of(frame))
+    planes = [frame if isinstance(frame, Plane) else plane_of(frame) for frame in frames]
     if not planes:
         raise InputError("a film needs at least one frame", file=path, valid="frames of a run")
-    images = _pictures(planes, columns, site_um, caption)
+    images = _pictures(planes, site_um, caption)
     with whole(path) as partial:
         (_gif if path.suffix == ".gif" else _mp4)(images, partial)
     return path
 
 
-def _pictures(planes: Sequence[Plane], columns: int, site_um: float, caption: str) -> Iterator[np.ndarray]:
+def _pictures(planes: Sequence[Plane], site_um: float, caption: str) -> Iterator[np.ndarray]:
     """Yield each frame with its strips as an image of color numbers; sides are even, as video wants them."""
     rows, wide = planes[0].group.shape
     px = max(1, round(TARGET_PX / max(rows, wide)))
@@ -66,7 +63,7 @@ def _pictures(planes: Sequence[Plane], columns: int, site_um: float, caption: st
     vessels = any(p.vessel.any() for p in planes)
     width = max(wide * px, 360) + 2 * MARGIN
     width += width % 2
-    legend = _legend([n - 1 for n in numbers], vessels, width, columns * px, px, site_um)
+    legend = _legend([n - 1 for n in numbers], vessels, width, planes[0].columns * px, px, site_um)
     height = HEAD + rows * px + legend.shape[0]
     height += height % 2
     for plane in planes:

@@ -71,6 +71,7 @@ class Plane:
         tint: uint8 (row, column): color number of the ground.
         shown: bool (row, column): False in the gaps between planes.
         labels: name of each plane with its first row and column; empty in 2D.
+        columns: sites along x of the lattice itself, for the scale bar.
         day: day of the frame.
     """
 
@@ -79,6 +80,7 @@ class Plane:
     tint: np.ndarray
     shown: np.ndarray
     labels: tuple[tuple[str, int, int], ...]
+    columns: int
     day: float
 
 
@@ -119,8 +121,23 @@ def plane_of(frame: Mapping[str, Any]) -> Plane:
         flat(tint),
         flat(np.ones(kind.shape, bool)),
         labels,
+        kind.shape[-1],
         float(frame["day"]),
     )
+
+
+def stored(plane: Plane) -> dict[str, np.ndarray]:
+    """Return the arrays from which `restored` makes the plane again, for keeping the frames of a film on disk."""
+    labels = np.array(list(plane.labels), dtype=[("word", "U2"), ("row", int), ("column", int)])
+    return {"group": plane.group, "vessel": plane.vessel, "tint": plane.tint, "shown": plane.shown, "labels": labels,
+            "columns": np.array(plane.columns), "day": np.array(plane.day)}  # fmt: skip
+
+
+def restored(arrays: Mapping[str, np.ndarray]) -> Plane:
+    """Return the plane that `stored` took apart."""
+    labels = tuple((str(word), int(row), int(column)) for word, row, column in arrays["labels"])
+    return Plane(arrays["group"], arrays["vessel"], arrays["tint"], arrays["shown"], labels, int(arrays["columns"]),
+                 float(arrays["day"]))  # fmt: skip
 
 
 def _stamp(px: int, radius: float, power: float) -> np.ndarray:
