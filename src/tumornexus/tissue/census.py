@@ -28,6 +28,7 @@ class Census(NamedTuple):
 
     cells: Cells  # vessels as seen from a distance are put in later
     occupied: jax.Array  # cells per voxel
+    crowding: jax.Array  # share of the sites around that hold a cell
     counts: dict[str, jax.Array]  # cells per voxel of each kind
     own: Cells  # the same surroundings with the levels that the occupant of each site carries
     traits: CloneTraits  # of sites
@@ -108,7 +109,7 @@ def count(sites: Sites, ground: Ground, packing: jax.Array, vessel_share: jax.Ar
         lambda c: (c.mhc1, c.silencing, c.car_antigen), cells, (sites.mhc1, sites.silencing, sites.car_antigen)
     )
     weight = (sites.kind == KIND["cancer"]).astype(jnp.float32)
-    return Census(cells, occupied, counts, own, traits_of(sites.clone), weight)
+    return Census(cells, occupied, around(occupied, geometry) / n_around, counts, own, traits_of(sites.clone), weight)
 
 
 class Seen(NamedTuple):

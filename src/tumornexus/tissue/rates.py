@@ -138,7 +138,7 @@ def of_cells(
         immune, car = immune * access, car * access
     attacked = immune + killing.macrophage_rate(local, p) + car
     spared = p.persister_immune_share * attacked
-    brake = 1.0 if free else mechanics.pressure_brake(census_occupied(census, geometry), p)
+    brake = 1.0 if free else mechanics.pressure_brake(census.crowding, p)
     lethal = {
         "cancer": g.die + g.drug_kill,
         "persister": g.persister_die,
@@ -236,7 +236,3 @@ def of_cells(
     )
     return fates, flow
 
-
-def census_occupied(census: Census, geometry: Geometry) -> jax.Array:
-    """Return the share of sites taken in each voxel."""
-    return census.occupied / geometry.sites_per_voxel

@@ -435,7 +435,7 @@ def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geo
         + [upsample(jnp.broadcast_to(u, g.voxels), g.coarse).astype(jnp.float32) for u in guidance]
     )
     ease = jnp.stack(_across(now, g))
-    yields = jnp.where(kind == 0, 1.0, motility.passing(p)).astype(jnp.float32)
+    yields = jnp.where(kind == 0, 1.0, motility.squeezing(p)).astype(jnp.float32)
     source = wander(speed, follows, yields, potential, ease, fixed.dt, draws)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
     return Sites(**moving, vessel=lattice.vessel)
@@ -444,12 +444,12 @@ def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geo
 def _across(now: Situation, g: Geometry) -> list[jax.Array]:
     """Return for each axis how easily cells step along it: fibers run along the border of nests and bar the way in.
 
-    The factor of `motility.across_fibers` weighs the part of a step that goes along the gradient of cancer cells.
+    The factor of `motility.alignment` weighs the part of a step that goes along the gradient of cancer cells.
     """
     nests = now.local.cancer + now.local.persister
     slopes = [jnp.gradient(nests, axis=a) if n > 1 else jnp.zeros_like(nests) for a, n in enumerate(nests.shape)]
     steep = sum(s * s for s in slopes)
-    barred = 1.0 - motility.across_fibers(now.local.matrix, now.p)
+    barred = 1.0 - motility.alignment(now.local.matrix, now.p)
     # Where no border is near, fibers have no direction.
     border = hill(jnp.sqrt(steep), 0.1)
     return [
