@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tumornexus"
 
 # Each line may import from itself and from the lines above it.
 LAYERS = [
-    {"errors", "activities", "units", "provenance", "cellkinds"},
+    {"errors", "activities", "units", "provenance", "cellkinds", "spatial"},
     {"knowledge"},
     {"biology"},
     {"systemic"},
@@ -28,13 +28,13 @@ LAYERS = [
     {"design"},
     {"report"},
     {"app"},
-    {"pipeline"},
+    {"pipeline", "tissue_pipeline"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 SIMULATORS = {"biology", "systemic", "tissue"}
-MEASURING = {"io", "profile", "knowledge", "errors", "activities", "units", "provenance"}
+MEASURING = {"io", "profile", "knowledge", "errors", "activities", "units", "provenance", "spatial"}
 
 # Besides the order: what a layer must not import although it stands below it.
 FORBIDDEN = {
@@ -48,7 +48,11 @@ HEAVY = {
     "jax": MEASURING,
     "jaxlib": MEASURING,
     "equinox": MEASURING,
+
     "anndata": {"knowledge", "errors", "activities", "units", "provenance", "cellkinds"},
+
+    "anndata": {"knowledge", "errors", "activities", "units", "provenance", "spatial"},
+
 }
 
 

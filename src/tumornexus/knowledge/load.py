@@ -3,7 +3,7 @@
 Layout of a folder: ``mechanisms/<id>.toml``, ``therapies/<id>.toml`` and ``drugs/<id>.toml`` hold one record each (the
 file's stem is the id); ``parameters.toml``, ``cells.toml``, ``mediators.toml``, ``cycle.toml``, ``tumors.toml``,
 ``diseases.toml``, ``trials.toml`` and ``identifiers.toml`` hold lists (``[[parameter]]`` and so on); every ``*.bib``
-holds references; ``genes.tsv`` the symbols, ``hgnc.tsv`` their numbers.
+holds references; ``genes.tsv`` the symbols, ``hgnc.tsv`` their numbers, ``cell_names.tsv`` names of cells in images.
 A folder of further records (``--knowledge DIR``) has the same layout; whatever it lacks is simply not added. What it
 says of a record that is there already is joined to that record: a mechanism's `reversed_by` makes the therapy reverse
 it, a drug's `therapy` makes it an agent, a mechanism's `prevalence` becomes that of the tumor types.
@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from tumornexus.errors import InputError, KnowledgeFormError, KnowledgeMeaningError, near_misses
 from tumornexus.knowledge.bibtex import line_of_key, read_bibtex
+from tumornexus.knowledge.cell_names import CellNames, read_cell_names
 from tumornexus.knowledge.genes import GeneTable
 from tumornexus.knowledge.lines import Step, entry_of, line_of_field, line_of_path
 from tumornexus.knowledge.records import (
@@ -102,6 +103,7 @@ class Knowledge:
         identifiers: ``kind/id`` to the terms of other vocabularies for that record.
         origin: ``kind/id`` to the file it was read from, as messages name it.
         genes: approved symbols and aliases, read on first use.
+        cell_names: names of cells in imaging tables, and the kinds of the model that they stand for.
         files: name of a file in messages to where it lies.
         added: ``kind/id`` of every record that a folder of further records added; `added_files` its files.
     """
@@ -121,6 +123,7 @@ class Knowledge:
     identifiers: Mapping[str, Identifiers] = field(default_factory=dict, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     genes: GeneTable = field(default_factory=GeneTable)
+    cell_names: CellNames = field(default_factory=CellNames, repr=False)
     files: Mapping[str, Path] = field(default_factory=dict, repr=False)
     added: tuple[str, ...] = ()
     added_files: tuple[str, ...] = ()
@@ -365,6 +368,7 @@ class _Reader:
         self.hash = hashlib.sha256()
         self.genes: Path | None = None
         self.hgnc: Path | None = None
+        self.cell_names = CellNames()
 
     def add(
         self, kind: str, cls: type[Record], raw: dict[str, Any], file: str, text: str, root: tuple[Step, ...] = (),
@@ -436,6 +440,8 @@ class _Reader:
                 raise KnowledgeFormError("the table of gene symbols comes with the program", file=shown,
                                          valid=f"no {name} here")  # fmt: skip
             self.genes, self.hgnc = (path, self.hgnc) if name == "genes.tsv" else (self.genes, path)
+        elif name == "cell_names.tsv":
+            self.cell_names = read_cell_names(_text(content, shown), shown, self.cell_names)
         elif path.suffix == ".toml" and parent in FOLDERS:
             text = _text(content, shown)
             self.add(parent, FOLDERS[parent], _parse_toml(text, shown), shown, text, stem=path.stem)
@@ -510,6 +516,7 @@ class _Reader:
             digest=self.hash.hexdigest()[:16],
             origin=self.origin,
             genes=GeneTable(self.genes, self.hgnc),
+            cell_names=self.cell_names,
             files=self.files,
             added=tuple(self.added),
             added_files=tuple(self.added_files),
