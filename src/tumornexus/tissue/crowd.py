@@ -119,8 +119,8 @@ def divide(
         itself and the wall in its direction turns around
 
     The occupied sites grow by births - sum(left); every old cell appears once in `source`, mothers also under their
-    daughters; nobody moves by more than one site per direction. An old site never falls empty: its cell stays or another
-    one follows. Raises SimulationError when `reach` is not within 1 to 255 sites.
+    daughters; nobody moves by more than one site per direction. An old site never falls empty: its cell stays or the
+    next one follows. Raises SimulationError when `reach` is not within 1 to 255 sites.
     """
     if not 1 <= reach <= MAX_REACH:
         raise SimulationError(

@@ -16,13 +16,15 @@ squared displacement grows by `speed` site^2 per day, summed over the axes.
 
 Probability. With h the length of a round, forward the rate above and back the rate of the reverse swap,
 
-    p = forward h / max(1, forward h, back h).
+    p = forward h / max(1, forward h / MOST, back h / MOST),    MOST = 3/4.
 
 The usual 1 - exp(-forward h) was rejected: swaps can be undone within a round, so that it slows walkers (by
 speed h / 2) and makes fast ones blind to gradients (both directions end at 1). With the form above
-p(forward) / p(back) = exp(gain) at any h. So cells settle in proportion to exp(sum of U) exactly, and the mean squared displacement is exact while speed h <= 1 (with a bias: while
-speed h bias <= 1). Beyond, a walker hops at most once a round: `rounds` should be at least the hops of the fastest
-cells in a step.
+p(forward) / p(back) = exp(gain) at any h. So cells settle in proportion to exp(sum of U) exactly, and the mean squared
+displacement is exact while speed h <= MOST (with a bias: while speed h bias <= MOST). Beyond, a walker hops MOST times
+a round: `rounds` should be at least 4/3 of the hops of the fastest cells in a step. The limit is below 1 because walkers
+on sites of equal parity are sent the same way: if all hopped in every round they would march in lockstep. With chance p
+the correlation of their parities falls by the factor (1 - 2p)^2 in a round on an axis, which is a quarter at the limit.
 
 Order of the rounds. Each block of ndim rounds visits every axis once, in random order, and each round draws its
 parity anew. Rounds drawn one by one would give one axis more rounds than another, the same for all walkers: of 12
@@ -45,6 +47,7 @@ from jax import lax
 
 from tumornexus.errors import SimulationError
 
+MOST = 0.75  # swaps of a pair in a round
 GROUPS = 16  # of chemotaxis, the indifferent group 0 included; what a word per occupant has room for
 
 
@@ -118,7 +121,7 @@ def _swaps(a: jax.Array, b: jax.Array, rise: jax.Array, ease: jax.Array, bits: j
     net = total * jnp.tanh(rise_a - rise_b)
     # The middle of each of 2^16 steps, so that no chance is certain or excluded by rounding alone.
     uniform = (bits.astype(jnp.int32).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-16)
-    return uniform * jnp.maximum(1.0, total + jnp.abs(net)) < total + net
+    return uniform * jnp.maximum(1.0, (total + jnp.abs(net)) * jnp.float32(1.0 / MOST)) < total + net
 
 
 def _check(shape: tuple[int, ...], groups: int) -> None:

@@ -1,0 +1,109 @@
+"""Whose tissue it is: one virtual patient of a tumor type, or of a measured profile, before treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from tumornexus.activities import Activities, Activity
+from tumornexus.knowledge import Knowledge
+from tumornexus.systemic.state import State, patient_mean
+from tumornexus.systemic.twin import Facts, parameterize
+
+CANDIDATES = 32  # draws of the virtual patient, of which the typical one is taken
+EXTENT = (2.5, 2.0)  # Beta distribution of the level of a mechanism that is present and was not measured
+SURE = 1e5  # sum of both shapes of the Beta distribution that stands for a level set by hand
+
+# What makes each immune phenotype, as levels of mechanisms; nothing else of the tissue is set.
+PHENOTYPES: dict[str, dict[str, float]] = {
+    "inflamed": {
+        "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "tgf_beta": 0.0, "caf": 0.0, "dense_matrix": 0.0, "cxcl12": 0.0,
+        "solid_stress": 0.0, "interstitial_pressure": 0.0, "matrix_stiffness": 0.0, "epigenetic_silencing": 0.0,
+        "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
+    },
+    "excluded": {
+        "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
+        "tgf_beta": 0.9, "caf": 0.9, "dense_matrix": 0.9, "cxcl12": 0.9,
+    },
+    "desert": {
+        "wnt_beta_catenin": 0.95, "cdc1_loss": 0.9, "tgf_beta": 0.0, "caf": 0.0, "dense_matrix": 0.0, "cxcl12": 0.0,
+        "b2m_loss": 0.0,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VirtualPatient:
+    """One member: `values` (parameter,) with the effects of mechanisms, `state` with a leading axis of one."""
+
+    tumor: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    state: State
+    activities: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+def _set(level: float) -> Activity:
+    if level <= 0.0:
+        return Activity(0.0, 1.0, 1.0, "measured")
+    share = min(level, 1.0 - 1e-4)
+    return Activity(1.0, SURE * share, SURE * (1.0 - share), "measured")
+
+
+def activities_of(
+    tumor: str, knowledge: Knowledge, phenotype: str | None, by_hand: Mapping[str, float], measured: Activities | None
+) -> Activities:
+    """Return the activities of a scenario: those measured, else the prevalence of the tumor type; then the phenotype's;
+    then those set by hand."""
+    if measured is None:
+        prevalence = knowledge.tumors[tumor].prevalence
+        base = {p.mechanism: Activity(p.value, *EXTENT, "sampled") for p in prevalence}
+        sample = f"tissue {tumor}"
+    else:
+        base, sample = dict(measured.by_mechanism), measured.sample
+    chosen = {**(PHENOTYPES[phenotype] if phenotype else {}), **by_hand}
+    known = {m: level for m, level in chosen.items() if m in knowledge.mechanisms}
+    return Activities(sample, tumor, base | {m: _set(level) for m, level in known.items()})
+
+
+def virtual_patient(
+    tumor: str,
+    knowledge: Knowledge,
+    *,
+    phenotype: str | None = None,
+    mechanisms: Mapping[str, float] | None = None,
+    measured: Activities | None = None,
+    facts: Facts | None = None,
+    overrides: Mapping[str, float] | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> VirtualPatient:
+    """Return the typical one of `CANDIDATES` virtual patients: the median of CD8 T cells in the tumor.
+
+    Mechanisms that neither the phenotype nor `mechanisms` (id to level in [0, 1]) sets are drawn by the prevalence in the
+    tumor type, or from `measured`. Each draw is grown without treatment to its burden at the host scale.
+
+    Raises:
+        SimulationError: no draw grows to its burden.
+    """
+    activities = activities_of(tumor, knowledge, phenotype, mechanisms or {}, measured)
+    twin = parameterize(
+        activities, knowledge, facts=facts, overrides=overrides, n_draws=CANDIDATES, seed=seed, progress=progress
+    )
+    cells = patient_mean(twin.state)
+    cd8 = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
+    order = np.argsort(cd8, kind="stable")
+    i = int(order[np.searchsorted(np.cumsum(twin.weights[order]), 0.5)])
+    drawn = {name: float(level[i]) for name, level in twin.activities.items() if level[i] > 0.0}
+    return VirtualPatient(
+        tumor=tumor,
+        names=twin.names,
+        values=twin.values[i],
+        state=jax.tree.map(lambda x: np.asarray(x)[i : i + 1], twin.state),
+        activities=drawn,
+        notes=twin.notes,
+    )
