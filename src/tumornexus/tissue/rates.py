@@ -235,4 +235,3 @@ def of_cells(
         seeds=dissemination.seeding_rate(local, p),
     )
     return fates, flow
-

@@ -108,7 +108,9 @@ def frame(tissue: Tissue, simulation: Simulation) -> dict[str, Any]:
     def on_lattice(x: jax.Array) -> np.ndarray:
         return np.asarray(upsample(x, geometry.coarse))
 
-    found: dict[str, Any] = {name: np.asarray(getattr(tissue.sites, name)) for name in tissue.sites.__dataclass_fields__}
+    found: dict[str, Any] = {
+        name: np.asarray(getattr(tissue.sites, name)) for name in tissue.sites.__dataclass_fields__
+    }
     ground = {name: on_lattice(getattr(tissue.ground, name)) for name in tissue.ground.__dataclass_fields__}
     fields = {name: np.asarray(getattr(tissue.signals, name)) for name in tissue.signals.__dataclass_fields__}
     return {**found, **ground, "fields": fields, "day": int(tissue.step) * simulation.dt_hours / 24.0}

@@ -16,7 +16,16 @@ from tumornexus.activities import named_generator
 from tumornexus.biology import killing, mediators, presentation, vasculature
 from tumornexus.biology.environment import Cells
 from tumornexus.biology.params import Params
-from tumornexus.systemic.state import CLONES, HOST, RESIDENT, State, clone_traits, members_last, patient_mean, total_cells
+from tumornexus.systemic.state import (
+    CLONES,
+    HOST,
+    RESIDENT,
+    State,
+    clone_traits,
+    members_last,
+    patient_mean,
+    total_cells,
+)
 from tumornexus.systemic.treatment import SLOTS
 from tumornexus.tissue.host import Compartments, Host
 from tumornexus.tissue.lattice import KIND, Geometry, Ground, Sites
@@ -149,4 +158,3 @@ def from_rule(
 def scalars(values: np.ndarray, names: tuple[str, ...]) -> Params:
     """Return one patient's parameters as float32 scalars."""
     return Params(tuple(jnp.asarray(v, jnp.float32) for v in values), names)
-

@@ -30,7 +30,6 @@ from tumornexus.tissue.host import Drugs, Host
 from tumornexus.tissue.lattice import (
     KIND,
     MOVING,
-    T_CELLS,
     Geometry,
     Ground,
     Sites,
@@ -42,7 +41,8 @@ from tumornexus.tissue.motion import MoveDraws, carry, draw_moves, wander
 from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blood, Fates, Flow, of_cells
 
 ITERATIONS = 6  # of conjugate gradients a step, from the fields of the step before
-PUSH = 10  # sites: longest row of cells that a dividing cell can push aside
+PUSH = 16  # sites: longest row of cells that a dividing cell can push aside
+
 
 class Setting(NamedTuple):
     """What is compiled in."""
@@ -334,9 +334,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
             p.silencing_rate + p.reopening_rate,
             dt,
         ),
-        car_antigen=frozen(
-            sites.car_antigen, p.car_antigen_recovery, p.car_antigen_recovery + flow.trogocytosis, dt
-        ),
+        car_antigen=frozen(sites.car_antigen, p.car_antigen_recovery, p.car_antigen_recovery + flow.trogocytosis, dt),
         alt_checkpoint=towards(sites.alt_checkpoint, flow.alt_checkpoint, p.checkpoint_rate),
         vessel=_vessels(sites.vessel, flow, draws.vessel, fixed.bare, dt, g),
     )
@@ -453,8 +451,7 @@ def _across(now: Situation, g: Geometry) -> list[jax.Array]:
     # Where no border is near, fibers have no direction.
     border = hill(jnp.sqrt(steep), 0.1)
     return [
-        upsample(1.0 - barred * border * s * s / jnp.maximum(steep, 1e-8), g.coarse).astype(jnp.float32)
-        for s in slopes
+        upsample(1.0 - barred * border * s * s / jnp.maximum(steep, 1e-8), g.coarse).astype(jnp.float32) for s in slopes
     ]
 
 
