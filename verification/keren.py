@@ -105,7 +105,7 @@ def on_a_lattice(slide: Slide, rng: np.random.Generator) -> Cells:
     Vessels count as cells at the site that they make perfused, as they do in the image.
     """
     found = placed(slide, rng)
-    here = (found.site >= 0).all(axis=1)
+    here = found.site[:, 0] >= 0
     vessels = slide.cell_type == "Endothelial"
     xy = np.where(here[:, None], (found.site[:, ::-1] + 0.5) * found.site_um, slide.xy)[here | vessels]
     about = {"site_um": found.site_um, "moved_median": found.displacement[0], "moved_most": found.displacement[1],
@@ -231,28 +231,31 @@ def counts(rows: pd.Series, columns: pd.Series) -> dict[str, dict[str, int]]:
 def draw_examples(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame, out: Path) -> None:
     """Draw example images, one row a way."""
     shown = {way: tissues for way, tissues in found.items() if way != "modeled cells"}
-    fig, axes = plt.subplots(len(shown), len(EXAMPLES), figsize=(3.3 * len(EXAMPLES), 3.7 * len(shown)), squeeze=False)
+    fig, axes = plt.subplots(
+        len(shown), len(EXAMPLES), figsize=(3.3 * len(EXAMPLES), 3.4 * len(shown) + 1.0), squeeze=False
+    )
     for i, (way, tissues) in enumerate(shown.items()):
         rows = table[table["way"] == way].set_index("sample")
         for j, sample in enumerate(EXAMPLES):
             ax, cells = axes[i, j], tissues[f"{sample}:cells"]
             group = np.array([SHOWN[t] for t in cells.type])
-            # One marker covers about one cell: points of 1/72 inch across an axis of about 2.9 inches.
-            size = (2.9 * 72 * np.sqrt(1 / len(cells.xy))) ** 2 * 0.55
+            # Axes are about 2.9 inches of 72 points wide; a circle gets the room of a cell, a square its site.
+            edge = cells.about.get("site_um", 0.75 * 800 / np.sqrt(len(cells.xy)))
+            size = (2.9 * 72 * edge / 800) ** 2
             for name, color in COLORS.items():
                 at = group == name
                 ax.scatter(*cells.xy[at].T, s=size, c=color, lw=0, label=name, marker="s" if i else "o")
             ax.set(xlim=(0, 800), ylim=(800, 0), xticks=[], yticks=[], aspect="equal")
             row = rows.loc[sample]
-            ax.set_title(f"{sample}: {row['published'].lower()} in the paper\nmixing {row['mixing_30um']:.2f}, "
-                         f"CD8 T cells {row['phenotype']}", fontsize=9)  # fmt: skip
+            paper = "" if i else f"{sample}: {row['published'].lower()} in the paper\n"
+            ax.set_title(f"{paper}mixing {row['mixing_30um']:.2f}, CD8 T cells: {row['phenotype']}", fontsize=9)
             if not j:
                 ax.set_ylabel(way, fontsize=11)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False, markerscale=2.5, fontsize=9)
     fig.suptitle("Images of 800 µm (Keren et al. 2018). Mixing: tumor-immune over immune-immune contacts within 30 µm",
                  fontsize=11)  # fmt: skip
-    fig.tight_layout(rect=(0, 0.04, 1, 0.99))
+    fig.subplots_adjust(left=0.03, right=0.99, bottom=0.07, top=0.87, wspace=0.05, hspace=0.1)
     fig.savefig(out, dpi=130)
     plt.close(fig)
 
@@ -280,7 +283,8 @@ def draw_statistics(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame,
         here, there = enrichment_by(found[way], samples), enrichment_by(found[ways[0]], samples)
         pairs = [c for c in there.columns if c in here.columns and there[c].notna().sum() >= 20]
         axes[2].scatter(there[pairs].median(), here[pairs].median(), s=16, c="#555555")
-        far = (here[pairs].median() - there[pairs].median()).abs().sort_values().index[-3:]
+        once = [p for p in pairs if p.split(">")[0] <= p.split(">")[1]]  # neighbors are mutual
+        far = (here[once].median() - there[once].median()).abs().sort_values().index[-3:]
         for pair in far:
             axes[2].annotate(pair.replace(">", " beside "), (there[pair].median(), here[pair].median()), fontsize=7,
                              xytext=(4, -8), textcoords="offset points")  # fmt: skip

@@ -21,7 +21,7 @@ MARGIN_PER_MM2 = 200.0
 MARGIN_UM = 500.0  # width of the invasive margin; usual in digital pathology, from memory, not looked up
 # Nests with less than this part of the density of the stroma beside them are excluded however many cells they hold: in
 # a dense infiltrate a few percent of the T cells lie within one smoothing length of the border by chance alone.
-# Assumed (0.1 to 0.35); moves the five most compartmentalized of 15 such tumors of Keren 2018, and no mixed one.
+# Assumed (0.1 to 0.35); moves 4 of the 15 compartmentalized tumors of Keren 2018 to excluded, no mixed one.
 EXCLUSION_RATIO = 0.2
 
 

@@ -103,30 +103,29 @@ def place(
     if kind.shape != (len(xy),) or vessels.shape != (len(xy),) or not np.isfinite(xy).all() or not len(xy):
         raise InputError("cells need finite coordinates and a kind each", field="kind", value=kind.shape,
                          valid=f"shape ({len(xy)},), at least one cell")  # fmt: skip
-    low = xy.min(0) if low is None else np.asarray(low, float)
-    high = xy.max(0) if high is None else np.asarray(high, float)
-    if ((xy < low) | (xy > high)).any() or not (high > low).all():
+    least = xy.min(0) if low is None else np.asarray(low, float)
+    most = xy.max(0) if high is None else np.asarray(high, float)
+    if ((xy < least) | (xy > most)).any() or not (most > least).all():
         raise InputError("cells lie outside the field of view, or it has no area", field="low, high",
-                         value=(low.tolist(), high.tolist()), valid="corners around all cells")  # fmt: skip
+                         value=(least.tolist(), most.tolist()), valid="corners around all cells")  # fmt: skip
     placed = (kind > 0) & ~vessels
-    area = float(np.prod(high - low))
-    peak = densest(xy[placed], low, high) if placed.any() else FULLEST / LARGEST_UM**2
-    if site_um is None:
-        site_um = min(float(np.sqrt(FULLEST / peak)), LARGEST_UM)
-        if shape is None:  # a whole number of sites along the longer axis, so that nothing is left over there
-            longest = float((high - low).max())
-            site_um = longest / (MULTIPLE * np.ceil(longest / (site_um * MULTIPLE)))
-    if not (np.isfinite(site_um) and site_um > 0):
+    area = float(np.prod(most - least))
+    peak = densest(xy[placed], least, most) if placed.any() else FULLEST / LARGEST_UM**2
+    edge = min(float(np.sqrt(FULLEST / peak)), LARGEST_UM) if site_um is None else float(site_um)
+    if not (np.isfinite(edge) and edge > 0):
         raise InputError("not a size of a site", field="site_um", value=site_um, valid="um above 0")
-    need = np.ceil((high - low)[::-1] / site_um - 1e-9).astype(int)
+    if site_um is None and shape is None:  # a whole number of sites along the longer axis: nothing is left over there
+        longest = float((most - least).max())
+        edge = longest / (MULTIPLE * np.ceil(longest / (edge * MULTIPLE)))
+    need = np.ceil((most - least)[::-1] / edge - 1e-9).astype(int)
     grid = tuple(int(MULTIPLE * np.ceil(n / MULTIPLE)) for n in need) if shape is None else tuple(shape)
     if len(grid) != 2 or any(n % MULTIPLE or n < m for n, m in zip(grid, need, strict=True)):
         raise InputError("the lattice does not hold the field of view", field="shape", value=grid,
                          valid=f"multiples of {MULTIPLE}, at least {tuple(need.tolist())} (y, x)")  # fmt: skip
     if placed.sum() > np.prod(grid):
-        raise InputError("there are more cells than sites", field="site_um", value=site_um,
+        raise InputError("there are more cells than sites", field="site_um", value=edge,
                          valid=f"at most {np.sqrt(FULLEST / peak):.3g} um for this tissue")  # fmt: skip
-    point = ((xy - low) / site_um)[:, ::-1]  # in sites, axes (y, x)
+    point = ((xy - least) / edge)[:, ::-1]  # in sites, axes (y, x)
     site = np.full((len(xy), 2), -1)
     if placed.any():
         site[placed] = _assign(point[placed], grid)
@@ -134,14 +133,14 @@ def place(
     displacement = (float(np.median(moved)), float(moved.max())) if len(moved) else (0.0, 0.0)
     if displacement[0] > FARTHEST_MEDIAN:
         raise InputError(f"cells would move by {displacement[0]:.2g} sites in the median", field="site_um",
-                         value=site_um, valid=f"at most {np.sqrt(FULLEST / peak):.3g} um for this tissue")  # fmt: skip
+                         value=edge, valid=f"at most {np.sqrt(FULLEST / peak):.3g} um for this tissue")  # fmt: skip
     lattice, ground = np.zeros(grid, np.uint8), np.zeros(grid, np.float32)
     lattice[tuple(site[placed].T)] = kind[placed]
     at = np.minimum(point[vessels].astype(int), np.array(grid) - 1)
     ground[tuple(at.T)] = 1.0
-    centers = (site[placed][:, ::-1] + 0.5) * site_um
-    fullest = densest(centers, np.zeros(2), np.array(grid[::-1]) * site_um) * site_um**2 if len(centers) else 0.0
-    return Placement(lattice, ground, site, float(site_um), displacement, float(placed.sum()) / area * 1e6,
+    centers = (site[placed][:, ::-1] + 0.5) * edge
+    fullest = densest(centers, np.zeros(2), np.array(grid[::-1]) * edge) * edge**2 if len(centers) else 0.0
+    return Placement(lattice, ground, site, edge, displacement, float(placed.sum()) / area * 1e6,
                      min(fullest, 1.0), int(vessels.sum() - ground.sum()))  # fmt: skip
 
 
