@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tissue import plain
 
+from tissue import plain
 from tumornexus.errors import SimulationError
 from tumornexus.tissue.motion import MOST, MoveDraws, carry, draw_moves, wander
 
@@ -139,9 +139,11 @@ def test_squared_displacement_grows_by_speed(shape: tuple[int, ...], starts: tup
 
 def test_each_block_of_rounds_visits_every_axis_once():
     for ndim in (2, 3):
-        order = np.asarray(jax.vmap(lambda key, n=ndim: draw_moves(key, 12, (4,) * n).order)(jax.random.split(jax.random.key(1), 300)))  # fmt: skip
+        orders = jax.jit(jax.vmap(lambda key, shape=(4,) * ndim: draw_moves(key, 12, shape).order))
+        order = np.asarray(orders(jax.random.split(jax.random.key(1), 300)))
         axis, parity = order // 2, order % 2
-        np.testing.assert_array_equal(np.sort(axis.reshape(-1, ndim), axis=1), np.broadcast_to(np.arange(ndim), (3600 // ndim, ndim)))  # fmt: skip
+        blocks = np.sort(axis.reshape(-1, ndim), axis=1)
+        np.testing.assert_array_equal(blocks, np.broadcast_to(np.arange(ndim), blocks.shape))
         assert np.abs(parity.mean(axis=0) - 0.5).max() < 4.0 * 0.5 / np.sqrt(300)
         assert np.abs((axis[:, 0] == 0).mean() - 1.0 / ndim) < 4.0 * 0.5 / np.sqrt(300)
 
@@ -173,7 +175,7 @@ def test_walkers_settle_where_the_potential_is_high(speed: float):
     density = np.exp(height) / np.exp(height).sum()
     assert counts.sum() == members * (steps - 20)
     shown = counts / counts.sum()
-    # Positions of one walker in successive steps are not independent: twice the error of independent ones is allowed for
+    # Successive positions of a walker are not independent: twice the error of independent ones.
     error = 2.0 * np.sqrt(density / counts.sum())
     assert (np.abs(shown - density) < 4.0 * error).all()
     assert np.corrcoef(shown.ravel(), density.ravel())[0, 1] > 0.99
@@ -198,7 +200,7 @@ def test_replicates_move_as_they_do_alone():
     scenes = [scene(seed, shape) for seed in range(3)]
     draws = [draw(jax.random.key(seed), 6, shape) for seed in range(3)]
     stacked = {name: jnp.stack([s[name] for s in scenes]) for name in scenes[0]}
-    together = jax.vmap(lambda here, bits: wander(**here, dt=0.1, draws=MoveDraws(draws[0].order, bits)))(
+    together = jax.jit(jax.vmap(lambda here, bits: wander(**here, dt=0.1, draws=MoveDraws(draws[0].order, bits))))(
         stacked, jnp.stack([d.bits for d in draws])
     )
     for alone, here, d in zip(together, scenes, draws, strict=True):

@@ -68,11 +68,11 @@ def draw_moves(key: jax.Array, rounds: int, shape: Sequence[int]) -> MoveDraws:
     of_axis, of_parity, of_pair = jax.random.split(key, 3)
     blocks = -(-rounds // ndim)
     axis = jax.vmap(lambda key: jax.random.permutation(key, ndim))(jax.random.split(of_axis, blocks))
-    parity = jax.random.bernoulli(of_parity, shape=(rounds,))
-    order = 2 * axis.reshape(-1)[:rounds] + parity
+    parity = jax.random.bits(of_parity, (rounds,), jnp.uint32) & 1  # same numbers at any precision
+    order = 2 * axis.reshape(-1)[:rounds].astype(jnp.int32) + parity.astype(jnp.int32)
     words = jax.random.bits(of_pair, (-(-rounds // 2), pairs), jnp.uint32)
     halves = jnp.stack([words, words >> 16], axis=1).astype(jnp.uint16)
-    return MoveDraws(order.astype(jnp.int32), halves.reshape(-1, pairs)[:rounds])
+    return MoveDraws(order, halves.reshape(-1, pairs)[:rounds])
 
 
 # Planes. The lattice is held as (2, ..., 2, n_0 / 2, ...), by the parity of each coordinate: the two members of every
