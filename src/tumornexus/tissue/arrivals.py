@@ -24,8 +24,8 @@ def settle(
     """Return the kinds after arrivals (place in voxel, *voxels), and the demand that found no room.
 
     `demand`: cells of each kind per voxel in this step. An empty site is taken with the probability min(s, 1), s its
-    share of the demand: the mean is the demand itself as long as there is less demand than room. `chance`, `which`:
-    uniform numbers in [0, 1) of each site.
+    share of the demand: the mean number of arrivals is the demand less what is refused, for want of an empty site in
+    reach or by the excess of s over 1. `chance`, `which`: uniform numbers in [0, 1) of each site.
     """
     empty = kind == 0
     room = jnp.sum(empty, 0, dtype=jnp.float32)
@@ -40,6 +40,7 @@ def settle(
         shares = {name: box_sum(d * inverse, REACH) for name, d in demand.items()}
         refused = jnp.sum(jnp.where(open_, 0.0, sum(demand.values())))
     total = sum(shares.values())
+    refused = refused + jnp.sum(jnp.where(empty, jnp.maximum(total - 1.0, 0.0), 0.0))
     taken = empty & (chance < total)
     aim = which * total
     below = jnp.zeros_like(total)
