@@ -90,8 +90,10 @@ class Tally(NamedTuple):
     """What happened in a step, cells unless said; scalars."""
 
     births: jax.Array  # of cancer cells
+    divisions: jax.Array  # of cells of any kind
     deaths: jax.Array  # of cancer cells
     killed: jax.Array  # of these, by hits of immune cells
+    vanished: jax.Array  # cells that left an empty site: dead without remains, remains that were cleared, emigrated
     arrived: jax.Array
     refused: jax.Array  # arrivals that found no room
     blocked: jax.Array  # divisions that found no room
@@ -341,6 +343,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), moved_on)
     wants = to_lattice(divide_now, g.coarse)
     lattice, newborn, blocked = _divide(lattice, wants, draws, g)
+    births = jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32)
     lattice = _mutate(lattice, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
     if not g.stirred and setting.rounds:
         lattice = _walk(lattice, now, draws.moves, fixed, g)
@@ -348,12 +351,14 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     ground = _ground(tissue.ground, now, dt, g)
     million = fixed.million_per_site
     emigrated = jnp.sum(outcome.other & (kind == KIND["dendritic"]), dtype=jnp.float32)
-    host = _host(tissue.host, now, census, ground, emigrated * million / dt, fixed, setting, day)
+    host = _host(tissue.host, now, census, ground, emigrated * million / dt, weight, fixed, setting, day)
     cancerous = is_any(kind, REMAINS)
     tally = Tally(
-        births=jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32),
+        births=births,
+        divisions=jnp.sum(newborn, dtype=jnp.float32),
         deaths=jnp.sum(gone & cancerous, dtype=jnp.float32),
         killed=jnp.sum(killed, dtype=jnp.float32),
+        vanished=jnp.sum((held == 255), dtype=jnp.float32),
         arrived=jnp.sum(came, dtype=jnp.float32),
         refused=refused,
         blocked=blocked,
@@ -374,8 +379,8 @@ def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: ja
 
 
 def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tuple[Sites, jax.Array, jax.Array]:
-    """Return the lattice after divisions, which cells are new (mother and daughter are young), and how many found no
-    room."""
+    """Return the lattice after divisions, which cells are daughters, and how many wishes found no room. Mother and
+    daughter are young; the daughter starts without hits."""
     occupied = lattice.kind != 0
     if g.stirred:
         # Places mean nothing: the n-th daughter takes the n-th empty site.
@@ -387,12 +392,13 @@ def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tupl
         newborn = flat_empty & (room <= n) & (n > 0)
         source = jnp.where(newborn, mother_of[room], jnp.arange(g.n_sites)).reshape(g.shape)
         newborn = newborn.reshape(g.shape)
+        mothers = wants & (mothers <= n).reshape(g.shape)
         blocked = jnp.sum(flat_want) - n
     else:
         done = divide(occupied, wants, draws.divisions, PUSH)
-        source, newborn, blocked = done.source, done.newborn, jnp.sum(done.blocked)
+        source, newborn, mothers, blocked = done.source, done.newborn, done.mothers, jnp.sum(done.blocked)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
-    moving["age"] = jnp.where(newborn, 0.0, moving["age"])
+    moving["age"] = jnp.where(newborn | mothers, 0.0, moving["age"])
     moving["hits"] = jnp.where(newborn, 0, moving["hits"]).astype(jnp.uint8)
     return Sites(**moving, vessel=lattice.vessel), newborn, blocked.astype(jnp.float32)
 
@@ -472,10 +478,13 @@ def _ground(ground: Ground, now: Situation, dt: jax.Array, g: Geometry) -> Groun
 
 
 def _host(
-    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, fixed: Fixed, setting: Setting,
-    day: jax.Array,
+    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, weight: jax.Array, fixed: Fixed,
+    setting: Setting, day: jax.Array,
 ) -> Host:  # fmt: skip
-    """Return the host one step later, given what the tissue took from it and sent to it."""
+    """Return the host one step later, given what the tissue took from it and sent to it.
+
+    `weight`: vessels of a place over those of its surroundings. Cells leave blood where they are called to the tissue.
+    """
     million, flow = fixed.million_per_site, now.flow
     occupied = jnp.maximum(jnp.sum(census.occupied), 1.0)
 
@@ -485,9 +494,9 @@ def _host(
     pdl1 = jnp.sum(now.local.pdl1 * (census.counts["cancer"])) * million
     exchange = Exchange(
         emigrating=emigrating,
-        cd8_entry=mean(flow.cd8_entry),
-        helper_entry=mean(flow.helper_entry),
-        car_entry=mean(flow.car_entry),
+        cd8_entry=mean(flow.cd8_entry * weight),
+        helper_entry=mean(flow.helper_entry * weight),
+        car_entry=mean(flow.car_entry * weight),
         car_antigen=now.car_antigen,
         car_tumor=jnp.sum(census.counts["car_t"]) * million,
         virus=mean(ground.virus) * occupied * million,
