@@ -124,7 +124,8 @@ class Diffusion:
     """How signals spread on the voxels of a step (see `mediators.Spread`); remembers the worst residual."""
 
     def __init__(self, before: Signals, p: Params, geometry: Geometry) -> None:
-        self._before = before
+        # What spreads is the lactate above that of blood (see `mediators.quasi_steady`).
+        self._before = eqx.tree_at(lambda b: b.lactate, before, before.lactate - p.lactate_blood)
         self._grid = Grid(geometry.voxels, geometry.voxel_um)
         self._lengths = transport.lengths_um(p)._asdict()
         # Vessels are felt as far as what they bring: where a law reads perfusion, it means the tissue between vessels.
