@@ -207,8 +207,9 @@ def read_scenario(
     check_set(given, knowledge, path)
     raw["overrides"] = given
     if "site_um" not in raw:
-        per_ml = given.get("site_density", knowledge.parameters["site_density"].value) * 1e6
-        raw["site_um"] = (1e12 / per_ml) ** (1.0 / 3.0)  # 1 mL is 1e12 cubic micrometres
+        value = {n: given.get(n, knowledge.parameters[n].value) for n in ("site_density", "packing")}
+        # As `biology.mechanics.site_um`: cells per mL when `packing` of the sites are taken; 1 mL is 1e12 um^3.
+        raw["site_um"] = (1e12 * value["packing"] / (value["site_density"] * 1e6)) ** (1.0 / 3.0)
     try:
         scenario = Scenario(source=path, **raw)
     except ValidationError as error:
