@@ -10,8 +10,9 @@ the script says so and ends.
    measured again by the same function. The mixing score is compared with the architecture that the paper gives
    (compartmentalized, mixed, cold): area under the curve, confusion at the published cut, best cut within 30 um (on a
    lattice contacts of 10 um mean little, because sites are about that large).
-2. `WAYS` may hold any other way from a slide to cells in space: a simulation of ten days, added there, is measured and
-   drawn beside the slide. Each way is compared with the one before it.
+2. Each image is carried forward ten days by the tissue simulator (`keren_simulated`) and measured again: do the
+   compartmentalized and the mixed tumors keep the order of their mixing scores? Each way is compared with the one
+   before it.
 
 Writes ``keren.tsv`` (one row an image and way), ``keren.json`` (summary), ``keren_examples.png`` and
 ``keren_statistics.png``.
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from keren_simulated import carried_forward
 from scipy.stats import rankdata, spearmanr
 
 from tumornexus.io.datasets import local_folder
@@ -324,7 +326,15 @@ def read_all(folder: Path) -> tuple[dict[str, Slide], pd.Series]:
     return slides, clinical["architecture"]
 
 
-WAYS: dict[str, Way] = {"slide": as_it_is, "modeled cells": modeled, "lattice": on_a_lattice}
+def after_ten_days(slide: Slide, rng: np.random.Generator) -> Cells:
+    """Return the cells of the slide after ten days of simulation without treatment."""
+    xy, names, high, about = carried_forward(slide, rng)
+    return Cells(xy, names, slide.low, high, about)
+
+
+WAYS: dict[str, Way] = {
+    "slide": as_it_is, "modeled cells": modeled, "lattice": on_a_lattice, "10 days later": after_ten_days,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def summary_row(tissue: Tissue, counted: Mapping[str, float], simulation: Simula
     """Return one row of ``summary.tsv``, with the columns `COLUMNS`.
 
     Counts by kind; phenotype and densities per mm^2 as in `spatial.classify`; `infiltration`: share of CD8 T cells that
-    stand in nests; their mean depth there; contacts within 30 um; share of cells with less than 15 mmHg and mean oxygen;
+    stand in nests; their mean depth there; contacts within 30 um; share of cells with less than 8 mmHg and mean oxygen;
     Simpson's diversity of cancer clones; what the tissue means for its lesion and host; `counted` since the last row.
     """
     geometry, shape = simulation.setting.geometry, simulation.setting.geometry.shape
