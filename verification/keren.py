@@ -277,14 +277,16 @@ def draw_statistics(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame,
     axes[0].set(yscale="log", xlim=(-0.5, 2.5), xticks=range(3), ylabel="mixing score, contacts within 10 µm")
     axes[0].set_xticklabels([f"{c}\n(n = {(first['published'] == c).sum()})" for c in CLASSES])
     axes[0].set_title("The score orders the images as the paper does", fontsize=11)
-    for way in ways[1:]:
+    for way, marker, gray in zip(ways[1:], "so^", ("#aaaaaa", "#222222", "#777777"), strict=False):
         later = table[table["way"] == way].set_index("sample").loc[samples]
         for name in CLASSES:
             at = first["published"] == name
-            axes[1].scatter(first["mixing_30um"][at], later["mixing_30um"][at], c=colors[name], s=30, label=name)
+            axes[1].scatter(first["mixing_30um"][at], later["mixing_30um"][at], s=30, marker=marker, lw=1.2,
+                            edgecolors=colors[name], facecolors="none" if marker == "s" else colors[name],
+                            label=f"{name}, {way}")  # fmt: skip
         here, there = enrichment_by(found[way], samples), enrichment_by(found[ways[0]], samples)
         pairs = [c for c in there.columns if c in here.columns and there[c].notna().sum() >= 20]
-        axes[2].scatter(there[pairs].median(), here[pairs].median(), s=16, c="#555555")
+        axes[2].scatter(there[pairs].median(), here[pairs].median(), s=16, c=gray, marker=marker, label=way)
         once = [p for p in pairs if p.split(">")[0] <= p.split(">")[1]]  # neighbors are mutual
         far = (here[once].median() - there[once].median()).abs().sort_values().index[-3:]
         for pair in far:
@@ -295,8 +297,9 @@ def draw_statistics(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame,
     axes[1].fill_between(limits, np.array(limits) * 0.9, np.array(limits) * 1.1, color="k", alpha=0.1, lw=0)
     axes[1].set(xscale="log", yscale="log", xlim=limits, ylim=limits, xlabel=f"mixing score within 30 µm, {ways[0]}",
                 ylabel=", ".join(ways[1:]))  # fmt: skip
-    axes[1].legend(frameon=False, fontsize=9)
-    axes[1].set_title("Before and after placing (band: 10 %)", fontsize=11)
+    axes[1].legend(frameon=False, fontsize=7)
+    axes[2].legend(frameon=False, fontsize=8)
+    axes[1].set_title("Mixing after placing and after ten days (band: 10 %)", fontsize=11)
     ends = np.array([axes[2].get_xlim(), axes[2].get_ylim()])
     span = np.array([ends.min(), ends.max()])
     axes[2].plot(span, span, color="k", lw=0.8)
