@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tissue import plain
 
+from tissue import plain
 from tumornexus.biology import (
     cart,
     checkpoints,
@@ -112,9 +112,7 @@ class Places:
     def near(self, place: int, reach: int) -> list[int]:
         """Return the voxels within `reach` of a voxel along every axis, itself included."""
         here = self.voxels[place]
-        return [
-            n for n, v in enumerate(self.voxels) if all(abs(a - b) <= reach for a, b in zip(here, v, strict=True))
-        ]
+        return [n for n, v in enumerate(self.voxels) if all(abs(a - b) <= reach for a, b in zip(here, v, strict=True))]
 
     def around(self, place: int) -> list[int]:
         """Return the sites that a place counts as its surroundings."""
@@ -249,7 +247,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     # Signals. What a cell carries decides how visible it is.
     to_site = lambda tree: jax.tree.map(lambda x: x[at.place_of] if np.ndim(x) else x, tree)  # noqa: E731
     row = {name: jnp.asarray(v) for name, v in density.items()}
-    cells = Cells(**row, vessels=jnp.asarray(vessels), **{k: jnp.asarray(ground[k]) for k in ("matrix", "tls", "bacteria")})
+    cells = Cells(
+        **row, vessels=jnp.asarray(vessels), **{k: jnp.asarray(ground[k]) for k in ("matrix", "tls", "bacteria")}
+    )
     traits = CloneTraits(*(np.ravel(column)[s["clone"]] for column in clone_traits()))
     at_site = to_site(cells)
     own_cells = replace(at_site, **{k: jnp.asarray(s[k]) for k in ("mhc1", "silencing", "car_antigen")})
@@ -359,7 +359,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
             if attack[i] > 0:
                 table = fixed.hits
                 lowest = float(table.log_kill[0])
-                mean = np.exp(np.interp(np.log(attack[i]), np.array(table.log_kill, float), np.array(table.log_hits, float)))
+                mean = np.exp(
+                    np.interp(np.log(attack[i]), np.array(table.log_kill, float), np.array(table.log_hits, float))
+                )
                 mean *= min(attack[i] / np.exp(lowest), 1.0)
                 chance, upto, new = np.exp(-mean), np.exp(-mean), 0
                 while new < 6 and not calls.less(hit[i], upto):
@@ -574,7 +576,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     left, in_mean = propagate(double, jnp.asarray(amounts[..., None]), since[:, None], dt, inflow[:, None], factor)
     level = np.asarray(in_mean)[:, 0, 0] * np.asarray(kin.nm_per_unit, float)[:, 0]
     rate = np.asarray(acts.penetration_rate, float)[:, 0]
-    tally["seeds"] = (np.broadcast_to(np.asarray(dissemination.seeding_rate(lp, p)), (n,))[at.place_of] * cycling).sum() * dt
+    tally["seeds"] = (
+        np.broadcast_to(np.asarray(dissemination.seeding_rate(lp, p)), (n,))[at.place_of] * cycling
+    ).sum() * dt
     tally["fastest"] = fastest
     shape = () if stirred else g.voxels
     return After(

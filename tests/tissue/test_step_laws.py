@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tissue.scenes import changed, crowded, with_parameters, without_drugs
 
+from tissue.scenes import changed, crowded, with_parameters, without_drugs
 from tumornexus.biology import mediators
 from tumornexus.biology.contacts import HitTable, hit_table
 from tumornexus.biology.environment import Cells
@@ -48,7 +48,9 @@ def still(simulation: Simulation, knowledge: Knowledge) -> Simulation:
     """Return the simulation with all rates of the patient zero; only walking is left."""
     rates = {n: 0.0 for n, p in knowledge.parameters.items() if p.unit in ("1/day", "Mcell/day")}
     simulation = with_parameters(without_drugs(simulation), **rates)
-    never = HitTable(simulation.fixed.hits.log_kill, jnp.full_like(simulation.fixed.hits.log_hits, -100.0), jnp.zeros(()))
+    never = HitTable(
+        simulation.fixed.hits.log_kill, jnp.full_like(simulation.fixed.hits.log_hits, -100.0), jnp.zeros(())
+    )
     return replace(simulation, fixed=eqx.tree_at(lambda f: f.hits, simulation.fixed, never))
 
 
@@ -164,7 +166,9 @@ def test_walking_keeps_every_cell_with_what_it_carries(
 @pytest.mark.parametrize("where", EVERYWHERE)
 def test_no_time_changes_nothing(simulations: dict[str, Simulation], where: str):
     simulation = without_drugs(simulations[where])
-    never = HitTable(simulation.fixed.hits.log_kill, jnp.full_like(simulation.fixed.hits.log_hits, -100.0), jnp.zeros(()))
+    never = HitTable(
+        simulation.fixed.hits.log_kill, jnp.full_like(simulation.fixed.hits.log_hits, -100.0), jnp.zeros(())
+    )
     simulation = replace(simulation, fixed=eqx.tree_at(lambda f: f.hits, simulation.fixed, never))
     simulation = changed(simulation, dt=1e-30)
     before = crowded(simulation, 11)
@@ -232,7 +236,9 @@ def test_something_happens_with_the_chance_of_its_rate_and_in_proportion_to_it()
         assert abs(float(np.asarray(found).mean()) - share) <= 4.0 * np.sqrt(share * (1 - share) / n)
 
 
-@pytest.mark.parametrize(("rate", "hits", "dt"), [(0.5, 3.0, 1 / 24), (2.0, 3.0, 1 / 12), (6.0, 2.0, 1 / 24), (1.0, 1.0, 0.1)])
+@pytest.mark.parametrize(
+    ("rate", "hits", "dt"), [(0.5, 3.0, 1 / 24), (2.0, 3.0, 1 / 12), (6.0, 2.0, 1 / 24), (1.0, 1.0, 0.1)]
+)
 def test_a_target_under_attack_lives_as_long_as_the_rate_says(
     simulations: dict[str, Simulation], rate: float, hits: float, dt: float
 ):
@@ -275,18 +281,20 @@ def test_stirred_the_tissue_is_the_host_scale(simulations: dict[str, Simulation]
     tissue = crowded(simulation, 14)
     shape = simulation.setting.geometry.shape
     even = {name: jnp.full(shape, 0.2 + 0.1 * i, jnp.float32) for i, name in enumerate(LEVELS)}
-    empty_host = eqx.tree_at(lambda h: (h.amounts, h.soaked, h.compartments.steroid), tissue.host, replace_fn=jnp.zeros_like)
-    tissue = eqx.tree_at(
-        lambda t: (*(getattr(t.sites, n) for n in even), t.host), tissue, (*even.values(), empty_host)
+    empty_host = eqx.tree_at(
+        lambda h: (h.amounts, h.soaked, h.compartments.steroid), tissue.host, replace_fn=jnp.zeros_like
     )
+    tissue = eqx.tree_at(lambda t: (*(getattr(t.sites, n) for n in even), t.host), tissue, (*even.values(), empty_host))
     kind, clone = kinds(tissue), np.asarray(tissue.sites.clone)
     one = lambda x: jnp.zeros((LESIONS, 1)).at[0, 0].set(x)  # noqa: E731
     million = float(simulation.fixed.million_per_site)
-    by_clone = lambda name: jnp.stack([one(million * ((kind == KIND[name]) & (clone == k)).sum()) for k in range(len(CLONES))])  # noqa: E731
+    by_clone = lambda name: jnp.stack(
+        [one(million * ((kind == KIND[name]) & (clone == k)).sum()) for k in range(len(CLONES))]
+    )  # noqa: E731
     values = {n: one(million * (kind == k).sum()) for n, k in KIND.items() if n not in ("empty", "cancer", "persister")}
     blocks = jax.tree.map(lambda x: to_blocks(x, 2), tissue.sites)
     fixed = simulation.fixed
-    share = 1e-6 * fixed.bare.vessel_density * simulation.setting.geometry.site_um ** 2
+    share = 1e-6 * fixed.bare.vessel_density * simulation.setting.geometry.site_um**2
     census = count(blocks, tissue.ground, fixed.bare.packing, share, simulation.setting.geometry)
     values |= {name: one(getattr(census.cells, name)) for name in STATE_LEVELS}
     host = {name: jnp.reshape(getattr(tissue.host.compartments, name), (1,)) for name in HOST}
