@@ -1,7 +1,7 @@
 """A slow, obvious twin of one step of the tissue, with the same draws.
 
-Loops over sites and NumPy in float64. The rate laws are those of `biology`, called on the places of the tissue in a row;
-who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what blood
+Loops over sites and NumPy in float64. The rate laws are those of `biology`, called on the places of the tissue in
+a row; who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what blood
 loses is written anew from the description in words. Fields are solved by elimination.
 """
 
@@ -227,7 +227,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         large, small = at.diffuse(source, 1.0, lengths.antibody), at.diffuse(source, 1.0, lengths.small_molecule)
     effect = np.zeros((len(plasma), n))
     h_values = under(
-        bare, fixed.drugs, np.array([[concentration_effect(x, e, w)] for x, e, w in zip(plasma, ec50, power, strict=True)]),
+        bare, fixed.drugs,
+        np.array([[concentration_effect(x, e, w)] for x, e, w in zip(plasma, ec50, power, strict=True)]),
         setting.acted,
     )  # fmt: skip
     h_values = {name: float(np.ravel(v)[0]) for name, v in h_values.items()}
@@ -529,7 +530,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         single = [x.reshape(g.shape).astype(np.float32) for x in (speed, yields)]
         source = plain.wander(
             single[0], follows.reshape(g.shape), single[1], potential.astype(np.float32),
-            ease.reshape(-1, *g.shape).astype(np.float32), dt, np.asarray(draws.moves.order), np.asarray(draws.moves.bits),
+            ease.reshape(-1, *g.shape).astype(np.float32), dt, np.asarray(draws.moves.order),
+            np.asarray(draws.moves.bits),
         ).ravel()  # fmt: skip
         new = {name: x[source] for name, x in new.items()}
 

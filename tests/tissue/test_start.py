@@ -1,4 +1,4 @@
-"""Where a tissue begins: the composition of the patient, cancer cells in nests, the others where the closure lets them."""
+"""Where a tissue begins: the composition of the patient, cancer cells in nests, others as the closure has it."""
 
 from __future__ import annotations
 

@@ -295,9 +295,10 @@ def test_stirred_the_tissue_is_the_host_scale(simulations: dict[str, Simulation]
     kind, clone = kinds(tissue), np.asarray(tissue.sites.clone)
     one = lambda x: jnp.zeros((LESIONS, 1)).at[0, 0].set(x)  # noqa: E731
     million = float(simulation.fixed.million_per_site)
-    by_clone = lambda name: jnp.stack(
-        [one(million * ((kind == KIND[name]) & (clone == k)).sum()) for k in range(len(CLONES))]
-    )
+
+    def by_clone(name: str) -> jax.Array:
+        return jnp.stack([one(million * ((kind == KIND[name]) & (clone == k)).sum()) for k in range(len(CLONES))])
+
     values = {n: one(million * (kind == k).sum()) for n, k in KIND.items() if n not in ("empty", "cancer", "persister")}
     blocks = jax.tree.map(lambda x: to_blocks(x, 2), tissue.sites)
     fixed = simulation.fixed
