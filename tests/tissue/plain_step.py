@@ -1,8 +1,8 @@
 """A slow, obvious twin of one step of the tissue, with the same draws.
 
 Loops over sites and NumPy in float64. The rate laws are those of `biology`, called on the places of the tissue in
-a row; who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what blood
-loses is written anew from the description in words. Fields are solved by elimination.
+a row; who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what
+blood loses is written anew from the description in words. Fields are solved by elimination.
 """
 
 from __future__ import annotations
