@@ -41,6 +41,10 @@ from tumornexus.tissue.motion import MoveDraws, carry, draw_moves, wander
 from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blood, Fates, Flow, of_cells
 
 ITERATIONS = 5  # of conjugate gradients a step, from the fields of the step before
+# Fibroblasts arise from precursors in stroma (resident fibroblasts, pericytes), which a signal reaches over about the
+# length of TGF-beta and PDGF; assumed, 50 to 200 um. Among cancer cells precursors are rare; assumed, 0 to 0.05.
+STROMA_UM = 100.0
+PRECURSORS = 0.01
 PUSH = 16  # sites: longest row of cells that a dividing cell can push aside
 
 
@@ -306,11 +310,11 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     hits = jnp.where(is_any(after, ("cancer", "persister")), hits, 0).astype(jnp.uint8)
 
     # Arrivals: drawn for the sites that are empty now, of which those of this step's dead are part.
-    weight = jnp.ones(())
+    demand = {name: flow.arrive[name] * census.occupied * dt for name in ARRIVING}
     if not g.stirred:
+        from_stroma = _from_stroma([demand[name] for name in LOCAL], census, now.p, g)
         weight = census.cells.vessels / jnp.maximum(now.local.vessels, 1e-3)
-    rate_of = {name: flow.arrive[name] * (1.0 if name in LOCAL else weight) for name in ARRIVING}
-    demand = {name: rate * census.occupied * dt for name, rate in rate_of.items()}
+        demand = {name: d * weight for name, d in demand.items()} | dict(zip(LOCAL, from_stroma, strict=True))
     turned = per_voxel(outcome.switch & (kind == KIND["cd8_progenitor"]))
     extra = jnp.maximum(p.differentiation_burst - 1.0, 0.0) * turned
     infused = nk_given / fixed.million_per_site * census.occupied / occupied_before
@@ -369,6 +373,20 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
         fastest=jnp.max(sum(now.fates)),
     )
     return Tissue(lattice, ground, now.local.signals, host, tissue.step + 1), tally
+
+
+def _from_stroma(demand: list[jax.Array], census: Census, p: Params, g: Geometry) -> list[jax.Array]:
+    """Return where the fibroblasts that cancer cells call for arise: in the stroma around the call, not in the nest.
+
+    The call of each voxel reaches the precursors within `STROMA_UM`, which stand where fibroblasts are and thinly (a
+    share `PRECURSORS` of packed tissue) everywhere else; each answers in proportion to their share there. Total demand
+    is kept, and in uniform tissue every place meets its own.
+    """
+    grid = Grid(g.voxels, g.voxel_um)
+    stroma = census.cells.caf_matrix + census.cells.caf_cytokine + PRECURSORS
+    reach = direct(stroma[None], jnp.asarray(STROMA_UM), grid)
+    calls = jnp.stack(demand) / jnp.maximum(reach, 1e-6)
+    return list(stroma * direct(calls, jnp.asarray(STROMA_UM), grid))
 
 
 def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: jax.Array, g: Geometry) -> jax.Array:
