@@ -241,21 +241,25 @@ def tissue_command(
 
     knowledge = load_knowledge(extra=records)
     read = read_scenario(scenario, knowledge, overrides=_overrides(overrides))
-    activities = None
+    activities = facts = None
     if read.patient is not None:
         from tumornexus.io import read_patient
+        from tumornexus.pipeline import facts_of
         from tumornexus.profile import profile_patient
         from tumornexus.profile.readable import require_readable
 
         require_readable(knowledge)
         profile = profile_patient(read_patient(read.path(read.patient), read.sample, knowledge), knowledge)
-        read, activities = read.with_tumor(profile.tumor), profile.activities
+        read, activities, facts = read.with_tumor(profile.tumor), profile.activities, facts_of(profile)
     if read.size_um and read.lattice.note:
         typer.echo(read.lattice.note)
     _keep_compiled()
-    from tumornexus.tissue.simulate import run_scenario
+    from tumornexus.tissue_pipeline import run_scenario
 
-    run_scenario(read, knowledge, out, call=sys.argv, progress=_bar, resume=resume, activities=activities)
+    run_scenario(
+        read, knowledge, out, call=sys.argv, progress=_bar, resume=resume, activities=activities, facts=facts,
+        records=records,
+    )  # fmt: skip
     typer.echo(f"summary: {out / 'summary.tsv'}")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tumornexus.errors import InputError
 from tumornexus.io.slide import read_slide
-from tumornexus.knowledge.cell_names import KINDS
+from tumornexus.cellkinds import KINDS
 
 TYPES = ["Tumor", "CD8_T", "Macrophage", "Other", "Endothelial"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tumornexus.cellkinds import KINDS
 from tumornexus.errors import KnowledgeFormError
 from tumornexus.knowledge import load_knowledge
-from tumornexus.knowledge.cell_names import COLUMNS, KINDS, read_cell_names, reduce_name
+from tumornexus.knowledge.cell_names import COLUMNS, read_cell_names, reduce_name
 
 HEADER = "\t".join(COLUMNS) + "\n"
 KEREN = {

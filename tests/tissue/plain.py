@@ -35,14 +35,10 @@ def wander(speed, follows, yields, potential, ease, dt, order, bits) -> np.ndarr
                 continue
             high = tuple(c + (k == axis) for k, c in enumerate(low))
             a, b = standing[low], standing[high]
-            pull = [
-                np.tanh(F(0.5) * (potential[g][high] - potential[g][low])) if g else F(0)
-                for g in (follows[a], follows[b])
-            ]
+            rise = [F(0.5) * (potential[g][high] - potential[g][low]) if g else F(0) for g in (follows[a], follows[b])]
             pass_ = min(ease[axis][low], ease[axis][high])
-            from_a, from_b = F(pass_ * hops[a]) * yields[b], F(pass_ * hops[b]) * yields[a]
-            total = F(from_a + from_b)
-            net = F(F(from_a * pull[0]) - F(from_b * pull[1]))
+            total = F(pass_ * F(F(hops[a] * yields[b]) + F(hops[b] * yields[a])))
+            net = F(total * np.tanh(F(rise[0] - rise[1])))
             forward, back = total + net, total - net
             place = tuple(c % 2 for k, c in enumerate(low) if k != axis) + tuple(c // 2 for c in low)
             uniform = (F(drawn[place]) + F(0.5)) * F(2.0**-16)

@@ -23,9 +23,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def run_scenario(scenario: Any, knowledge: Any, out: Path, **how: Any) -> None:
         made.append({"scenario": scenario, "knowledge": knowledge, "out": out, **how})
 
-    stand_in = types.ModuleType("tumornexus.tissue.simulate")
+    stand_in = types.ModuleType("tumornexus.tissue_pipeline")
     stand_in.run_scenario = run_scenario  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tumornexus.tissue.simulate", stand_in)
+    monkeypatch.setitem(sys.modules, "tumornexus.tissue_pipeline", stand_in)
     return made
 
 

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tumornexus.cellkinds import KINDS
 from tumornexus.errors import InputError, near_misses
 from tumornexus.io.tables import read_bytes
 from tumornexus.knowledge import Knowledge, load_knowledge
-from tumornexus.knowledge.cell_names import KINDS, NONE, VESSEL, CellName
+from tumornexus.knowledge.cell_names import NONE, VESSEL, CellName
 
 Array = np.ndarray
 

@@ -11,14 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tumornexus.cellkinds import KINDS
 from tumornexus.errors import KnowledgeFormError
 
-# Kinds of cell on a lattice, in the order of their numbers; 0 is an empty site.
-KINDS = (
-    "empty", "cancer", "persister", "infected", "cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "treg",
-    "nk", "gamma_delta", "b_cell", "car_t", "dendritic", "neutrophil", "mdsc", "tam_m1", "tam_m2", "caf_matrix",
-    "caf_cytokine", "dead_antigen",
-)  # fmt: skip
 VESSEL, NONE = "vessel", "none"
 GROUPS = ("tumor", "immune", "stroma", "vessel", "other")
 COLUMNS = ("name", "aliases", "ontology", "kinds", "group", "note")

@@ -207,8 +207,9 @@ def read_scenario(
     check_set(given, knowledge, path)
     raw["overrides"] = given
     if "site_um" not in raw:
-        per_ml = given.get("site_density", knowledge.parameters["site_density"].value) * 1e6
-        raw["site_um"] = (1e12 / per_ml) ** (1.0 / 3.0)  # 1 mL is 1e12 cubic micrometres
+        value = {n: given.get(n, knowledge.parameters[n].value) for n in ("site_density", "packing")}
+        # As `biology.mechanics.site_um`: cells per mL when `packing` of the sites are taken; 1 mL is 1e12 um^3.
+        raw["site_um"] = (1e12 * value["packing"] / (value["site_density"] * 1e6)) ** (1.0 / 3.0)
     try:
         scenario = Scenario(source=path, **raw)
     except ValidationError as error:
@@ -264,7 +265,7 @@ def _check_times(scenario: Scenario, knowledge: Knowledge, largest_step: Largest
     if hours > limit:
         raise InputError(
             f"the time step is too long for the fastest process ({reason})", file=path, field="dt_hours", value=hours,
-            valid=f"at most {_divisor_below(limit):g} hours",
+            valid=f"at most {divisor_below(limit):g} hours",
         )  # fmt: skip
     # Doses fall on the start of a day, and a checkpoint must be a state of the run.
     spans: Iterable[tuple[str, float]] = (
@@ -281,7 +282,7 @@ def _check_times(scenario: Scenario, knowledge: Knowledge, largest_step: Largest
                              value=hours if field == "dt_hours" else None, valid=valid)  # fmt: skip
 
 
-def _divisor_below(hours: float) -> float:
+def divisor_below(hours: float) -> float:
     """Return the largest step not above `hours` of which a day holds a whole number."""
     return HOURS_A_DAY / math.ceil(HOURS_A_DAY / hours - 1e-9)
 

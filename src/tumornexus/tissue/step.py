@@ -41,7 +41,7 @@ from tumornexus.tissue.lattice import (
 from tumornexus.tissue.motion import MoveDraws, carry, draw_moves, wander
 from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blood, Fates, Flow, of_cells
 
-ITERATIONS = 6  # of conjugate gradients a step, from the fields of the step before
+ITERATIONS = 5  # of conjugate gradients a step, from the fields of the step before
 PUSH = 16  # sites: longest row of cells that a dividing cell can push aside
 
 
