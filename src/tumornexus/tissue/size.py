@@ -28,8 +28,8 @@ STATE_COPIES = 3
 SITE_ARRAYS_IN_WORK = 64
 # A field solve keeps field, gain, loss, residual and two vectors on its voxels and, coarsened, 4/3 of them (2D).
 FIELD_ARRAYS_IN_WORK = 8
-# Most of a small simulation is its compilation: the benchmark of the tissue (`benchmarks/tissue.py`) peaked at 1.81 and
-# 1.87 GB with 20 000 and 100 000 cells in 2D, less than a tenth of it for sites and fields. The rest is slack.
+# Most of a small simulation is its compilation: the benchmark of the tissue (`benchmarks/tissue.py`) peaked at 1.8 GB
+# with 20 000 cells, 1.9 GB with 100 000, 2.4 GB with 1 000 000 (2D) and 1.7 GB with 200 000 (3D). The rest is slack.
 PROGRAM_BYTES = 1_950_000_000
 
 
