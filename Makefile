@@ -27,6 +27,7 @@ lint: $(DEV)
 
 bench: $(RUNTIME)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/tissue.py --tissue60
 
 # Longer arguments with the world; each script writes its figures and numbers under out/verification.
 verify: $(DEV)

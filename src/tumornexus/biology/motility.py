@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params, hill
+from tumornexus.cellkinds import KINDS
 
 MINUTES_PER_DAY = 1440.0
 
@@ -34,6 +35,7 @@ GUIDED: Mapping[str, str] = MappingProxyType({
     "gamma_delta": "t_cell", "nk": "t_cell", "treg": "treg", "car_t": "car_t", "dendritic": "dendritic_cell",
     "neutrophil": "neutrophil", "mdsc": "mdsc", "tam_m1": "macrophage", "tam_m2": "macrophage",
     "cancer": "cancer_cell", "persister": "cancer_cell", "infected": "cancer_cell", "dead_antigen": "cancer_cell",
+    "caf_matrix": "fibroblast", "caf_cytokine": "fibroblast",
 })  # fmt: skip
 """Field of `Guidance` by kind of cell; a kind that is not listed follows nothing in the model."""
 
@@ -62,6 +64,7 @@ class Guidance(NamedTuple):
     neutrophil: jax.Array
     mdsc: jax.Array
     macrophage: jax.Array
+    fibroblast: jax.Array
     cancer_cell: jax.Array
 
 
@@ -105,6 +108,17 @@ def hop_rate(coefficient: jax.Array, site_um: float | jax.Array, ndim: int) -> j
     return MINUTES_PER_DAY * 2.0 * ndim * coefficient / (site_um * site_um)
 
 
+def in_nest(local: Local) -> jax.Array:
+    """Return how far a place lies in a nest, in [0, 1]: 2 cancer cells / max(all cells, 1/2), at most 1.
+
+    1 where at least half of the cells around are cancer cells, infiltrated or not. A share of cells and not a density,
+    because a density would draw cancer cells from the voids within the nest as well, and pack nests beyond the density of
+    tissue. Where cells fill less than half of the room of packed tissue, they lose touch.
+    """
+    cells = sum(getattr(local, name) for name in KINDS if name != "empty")
+    return jnp.minimum(2.0 * (local.cancer + local.persister) / jnp.maximum(cells, 0.5), 1.0)
+
+
 def guidance(local: Local, p: Params) -> Guidance:
     """Return the potential up which each kind of cell is drawn (dimensionless).
 
@@ -112,22 +126,26 @@ def guidance(local: Local, p: Params) -> Guidance:
     CXCR3, which TGF-beta lowers as it does at entry (Gunderson 2020), and CXCL12 through CXCR4, which holds them where
     fibroblasts make it (Feig 2013). Regulatory T cells also CCL22. CAR-T cells answer CXCL9/10 less, as at entry.
     Dendritic cells: CCL4 (Spranger 2015). Neutrophils: CXCR2 ligands. MDSC: CXCR2 ligands and CCL2, macrophages: CCL2
-    and CSF-1, with the weights of their recruitment. Cancer cells hold together, U = cohesion * their density: cells with
-    adhesion of their own sort out from others (Steinberg 1963; Foty 2005).
+    and CSF-1, with the weights of their recruitment. Fibroblasts walk up stiffness, here matrix (Lo 2000, from
+    memory). Cancer cells hold together, U = cohesion * `in_nest`: cells with adhesion of their own sort out from others
+    (Steinberg 1963; Foty 2005). T, NK and CAR-T cells also hold on to cancer cells, U = nest_adhesion * `in_nest`.
     """
     inflamed = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
     held = p.cxcl12_pull * hill(local.cxcl12, 1.0)
     granulocytic, monocytic = hill(local.cxcr2_ligand, 1.0), hill(local.ccl2, 1.0)
     strength = p.chemotaxis
+    nest = in_nest(local)
+    bound = p.nest_adhesion * nest
     return Guidance(
-        t_cell=strength * (inflamed + held),
+        t_cell=strength * (inflamed + held) + bound,
         treg=strength * (inflamed + held + p.ccl22_pull * hill(local.ccl22, 1.0)),
-        car_t=strength * ((1.0 - p.cart_unguided_entry) * inflamed + held),
+        car_t=strength * ((1.0 - p.cart_unguided_entry) * inflamed + held) + bound,
         dendritic_cell=strength * hill(local.ccl4, 1.0),
         neutrophil=strength * granulocytic,
         mdsc=strength * (granulocytic + p.mdsc_ccl2_share * monocytic) / (1.0 + p.mdsc_ccl2_share),
         macrophage=strength * 0.5 * (monocytic + hill(local.csf1, 1.0)),
-        cancer_cell=p.cohesion * (local.cancer + local.persister),
+        fibroblast=strength * hill(local.matrix, 1.0),
+        cancer_cell=p.cohesion * nest,
     )
 
 

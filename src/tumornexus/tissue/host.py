@@ -28,7 +28,7 @@ from tumornexus.systemic.ode import (
     hazard_rate,
 )  # fmt: skip
 from tumornexus.systemic.state import HOST
-from tumornexus.systemic.treatment import Treatment
+from tumornexus.systemic.treatment import SLOTS, Treatment
 
 Compartments = NamedTuple("Compartments", [(name, jax.Array) for name in HOST])
 Compartments.__doc__ = "Node, blood and gut, scalars: Mcell, or levels as in `systemic.state.State`."
@@ -86,6 +86,10 @@ def drugs_of(treatment: Treatment) -> tuple[Drugs, Acted]:
     def one_member(x: np.ndarray) -> jax.Array:
         return jnp.asarray(np.asarray(x)[..., None], jnp.float32)
 
+    def days(x: np.ndarray) -> jax.Array:
+        # No treatment has no days; a table that is looked up needs one.
+        return jnp.asarray(x if len(x) else np.zeros((1, SLOTS)), jnp.float32)
+
     return (
         Drugs(
             acts=jax.tree.map(one_member, acts),
@@ -93,8 +97,8 @@ def drugs_of(treatment: Treatment) -> tuple[Drugs, Acted]:
             clearance_exponent=one_member(treatment.clearance_exponent),
             first_dose_day=one_member(treatment.first_dose_day),
             million_per_unit=jnp.asarray(treatment.million_per_unit, jnp.float32),
-            bolus=jnp.asarray(treatment.bolus, jnp.float32),
-            input_rate=jnp.asarray(treatment.input_rate, jnp.float32),
+            bolus=days(treatment.bolus),
+            input_rate=days(treatment.input_rate),
         ),
         acted,
     )

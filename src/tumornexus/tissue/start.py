@@ -28,12 +28,15 @@ from tumornexus.systemic.state import (
 )
 from tumornexus.systemic.treatment import SLOTS
 from tumornexus.tissue.host import Compartments, Host
-from tumornexus.tissue.lattice import KIND, Geometry, Ground, Sites
+from tumornexus.tissue.lattice import KIND, Geometry, Ground, Sites, to_blocks
 from tumornexus.tissue.step import Tissue
 
 NEST_UM = 120.0  # correlation length of the border between nests and stroma
 NEST_KINDS = ("cancer", "persister", "infected", "dead_antigen")
 STROMA_KINDS = ("caf_matrix", "caf_cytokine")
+# Vessels of carcinomas run in stroma: their density in nests over that in stroma at the start. Assumed, 0 to 1.
+NEST_VESSELS = 0.3
+MATRIX_UM = 30.0  # matrix lies this far around the fibroblasts that laid it down; assumed, 10 to 60
 LEVELS = ("mhc1", "pdl1", "silencing", "car_antigen", "alt_checkpoint")
 
 
@@ -108,7 +111,8 @@ def assemble(
     shape = geometry.shape
     if vessel is None:
         share = float(vasculature.vessel_share(geometry.site_um, len(shape), bare))
-        vessel = generator.random(shape) < min(float(cells.vessels) * share, 1.0)
+        odds = np.where(nests_of(kind, geometry), NEST_VESSELS, 1.0)
+        vessel = generator.random(shape) < float(cells.vessels) * share * odds / odds.mean()
     of_clone = np.asarray(jnp.sum(last.cancer, (1, 2)) + jnp.sum(last.persister, (1, 2)))
     of_clone = of_clone / max(of_clone.sum(), 1e-12)
     clone = generator.choice(len(CLONES), size=shape, p=of_clone).astype(np.uint8)
@@ -126,7 +130,8 @@ def assemble(
     total = float(np.asarray(jnp.sum(total_cells(last))))
     virus = float(np.asarray(jnp.sum(last.virus))) / max(total, 1e-9)
     ground = Ground(
-        **{name: jnp.full(voxels, getattr(cells, name), full) for name in ("matrix", "tls", "bacteria")},
+        matrix=jnp.full(voxels, cells.matrix, full) if geometry.stirred else _matrix(kind, cells, geometry, bare),
+        **{name: jnp.full(voxels, getattr(cells, name), full) for name in ("tls", "bacteria")},
         virus=jnp.full(voxels, virus, full),
     )
     local = mediators.quasi_steady(cells, jnp.asarray(_recognition(cells, of_clone, bare), full), bare)
@@ -136,6 +141,32 @@ def assemble(
     host = Host(compartments, jnp.zeros((SLOTS, 2), full), jnp.zeros(SLOTS, full))
     million = total / max(int((kind != 0).sum()), 1)
     return Tissue(sites, ground, signals, host, jnp.asarray(0, jnp.int32)), million
+
+
+def nests_of(kind: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Return the sites around which at least half of the cells, in Gaussian surroundings of two cells, are cancer
+    cells."""
+    if geometry.stirred:
+        return np.zeros(kind.shape, bool)
+    of = np.isin(kind, [KIND[n] for n in NEST_KINDS]).astype(float), (kind != 0).astype(float)
+    tumor, everything = (ndimage.gaussian_filter(x, 2.0, mode="reflect") for x in of)
+    return tumor >= 0.5 * everything
+
+
+def _matrix(kind: np.ndarray, cells: Cells, geometry: Geometry, bare: Params) -> jax.Array:
+    """Return matrix on voxels: the host scale's mean, in proportion to the fibroblasts around, which deposit it.
+
+    Where the capacity is reached, matrix goes to the other places.
+    """
+    fibroblasts = np.isin(kind, [KIND[n] for n in STROMA_KINDS]).astype(float)
+    around = ndimage.gaussian_filter(fibroblasts, MATRIX_UM / geometry.site_um, mode="reflect")
+    around = np.asarray(jnp.mean(to_blocks(jnp.asarray(around), geometry.coarse), 0)) + 1e-6
+    mean, most = float(cells.matrix), float(bare.matrix_capacity)
+    matrix = mean * around / around.mean()
+    for _ in range(50):  # the excess over the capacity shrinks each time
+        matrix = np.minimum(matrix, most)
+        matrix = matrix * mean / max(matrix.mean(), 1e-12)
+    return jnp.asarray(np.minimum(matrix, most), jnp.float32)
 
 
 def _recognition(cells: Cells, of_clone: np.ndarray, bare: Params) -> float:
