@@ -47,7 +47,7 @@ from tumornexus.cellkinds import KINDS
 from tumornexus.systemic.dynamics import Exchange, host_flux, node
 from tumornexus.systemic.ode import CIRCULATING
 from tumornexus.systemic.state import CLONES, HOST, clone_traits
-from tumornexus.tissue.step import PUSH, Draws, Fixed, Setting, Tissue
+from tumornexus.tissue.step import PRECURSORS, PUSH, STROMA_UM, Draws, Fixed, Setting, Tissue
 
 CANCER = ("cancer", "persister", "infected")
 T_CELLS = ("cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "treg", "gamma_delta", "car_t")
@@ -207,7 +207,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         for name in LEVELS:
             weight = carriers[name][around] + 1e-4
             density[name][place] = (s[name][around] * weight).sum() / weight.sum()
-        crowding[place] = full[around].sum() / len(around)
+        pressed = around if stirred else np.flatnonzero(np.isin(at.voxel_number, at.near(place, 4)))
+        crowding[place] = full[pressed].sum() / len(pressed)
         own = np.flatnonzero(at.place_of == place)
         vessels[place] = s["vessel"][own].sum() / (share * len(own))
 
@@ -408,8 +409,14 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     out_of_vessels = np.ones(n) if stirred else vessels / np.maximum(felt, 1e-3)
     demand = {}
     for name, rate in called.items():
-        local_born = name in ("caf_matrix", "caf_cytokine")
-        demand[name] = np.asarray(rate) * occupied * dt * (1.0 if local_born else out_of_vessels)
+        demand[name] = np.asarray(rate) * occupied * dt
+        if name in ("caf_matrix", "caf_cytokine") and not stirred:
+            # Out of precursors within reach of the call, who stand thinly everywhere and where fibroblasts are.
+            precursors = density["caf_matrix"] + density["caf_cytokine"] + PRECURSORS
+            in_reach = np.maximum(at.diffuse(precursors, 1.0, STROMA_UM), 1e-6)
+            demand[name] = precursors * at.diffuse(demand[name] / in_reach, 1.0, STROMA_UM)
+        else:
+            demand[name] = demand[name] * out_of_vessels
     more = np.broadcast_to(np.maximum(np.asarray(p.differentiation_burst) - 1, 0), (n,))
     demand["cd8_effector"] = demand["cd8_effector"] + more * burst
     demand["nk"] = demand["nk"] + nk_given / million * occupied / n_cells
