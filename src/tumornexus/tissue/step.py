@@ -373,8 +373,8 @@ def _from_stroma(demand: list[jax.Array], now: Situation, g: Geometry) -> list[j
     """Return where the fibroblasts that cancer cells call for arise: in the stroma around the call, not in the nest.
 
     The call of each voxel reaches the precursors within `STROMA_UM`, which stand outside of nests, and thinly
-    (`PRECURSORS`, relative to stroma) in them; places answer in proportion to their precursors. Total demand is kept, and
-    in uniform tissue every place meets its own.
+    (`PRECURSORS`, relative to stroma) in them; places answer in proportion to their precursors. Total demand is kept,
+    and in uniform tissue every place meets its own.
     """
     grid = Grid(g.voxels, g.voxel_um)
     stroma = 1.0 - motility.in_nest(now.local) + PRECURSORS
