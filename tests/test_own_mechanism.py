@@ -1,8 +1,7 @@
 """A mechanism made by following the guide alone, from a folder of its own, with no other edit.
 
 The record is the guide's own text (`docs/add_a_mechanism.md`), so that guide and program cannot drift apart. It must
-appear in the profile, act in the systemic simulator, stand in the report and have a page in the catalogue. The second
-simulator, the tissue scale, does not exist yet; when it does, its part belongs here.
+appear in the profile, act in both simulators, stand in the report and have a page in the catalogue.
 """
 
 from __future__ import annotations
@@ -162,6 +161,34 @@ def test_its_effect_moves_its_observable(extended: Knowledge, pytestconfig: pyte
     change = np.log(level[n:][both] / level[:n][both])
     assert record.process.direction == "+"
     assert (change > 0.2).all(), change
+
+
+@pytest.mark.simulation
+def test_it_acts_in_the_tissue(extended: Knowledge, pytestconfig: pytest.Config):
+    """The same tissue in a patient with and without it: after a week more neutrophils stand among the cells."""
+    from dataclasses import replace
+
+    from simulated import keep_compiled, untreated
+    from tumornexus.systemic.twin import apply_effects, bounded_mask
+    from tumornexus.tissue.lattice import KIND, Geometry
+    from tumornexus.tissue.patient import virtual_patient
+    from tumornexus.tissue.simulate import prepare_tissue
+    from tumornexus.tissue.start import from_rule, scalars
+
+    keep_compiled(pytestconfig)
+    absent = virtual_patient("melanoma", extended, mechanisms={MECHANISM: 0.0}, seed=1)
+    sizes = {MECHANISM: tuple((e, np.full(1, e.value)) for e in extended.mechanisms[MECHANISM].effect)}
+    values = apply_effects(
+        absent.values[None], {MECHANISM: np.ones(1)}, sizes, absent.names, bounded_mask(extended)
+    )  # fmt: skip
+    geometry = Geometry((64, 64), 15.7)
+    start = from_rule(absent.state, scalars(absent.values, absent.names), geometry, 1)
+    number = []
+    for patient in (absent, replace(absent, values=values[0])):
+        simulation = prepare_tissue(patient, untreated(extended), geometry, dt_hours=2.0, seed=1, start=start)
+        kinds = [np.asarray(tissue.sites.kind) for tissue, _ in simulation.run(12 * 7, 12)]
+        number.append(sum(int((kind == KIND["neutrophil"]).sum()) for kind in kinds[3:]))
+    assert number[1] > 1.5 * number[0] > 0, number
 
 
 @pytest.mark.simulation

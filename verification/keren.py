@@ -10,8 +10,9 @@ the script says so and ends.
    measured again by the same function. The mixing score is compared with the architecture that the paper gives
    (compartmentalized, mixed, cold): area under the curve, confusion at the published cut, best cut within 30 um (on a
    lattice contacts of 10 um mean little, because sites are about that large).
-2. `WAYS` may hold any other way from a slide to cells in space: a simulation of ten days, added there, is measured and
-   drawn beside the slide. Each way is compared with the one before it.
+2. Each image is carried forward ten days by the tissue simulator (`keren_simulated`) and measured again: do the
+   compartmentalized and the mixed tumors keep the order of their mixing scores? Each way is compared with the one
+   before it.
 
 Writes ``keren.tsv`` (one row an image and way), ``keren.json`` (summary), ``keren_examples.png`` and
 ``keren_statistics.png``.
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from keren_simulated import carried_forward
 from scipy.stats import rankdata, spearmanr
 
 from tumornexus.io.datasets import local_folder
@@ -275,14 +277,16 @@ def draw_statistics(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame,
     axes[0].set(yscale="log", xlim=(-0.5, 2.5), xticks=range(3), ylabel="mixing score, contacts within 10 µm")
     axes[0].set_xticklabels([f"{c}\n(n = {(first['published'] == c).sum()})" for c in CLASSES])
     axes[0].set_title("The score orders the images as the paper does", fontsize=11)
-    for way in ways[1:]:
+    for way, marker, gray in zip(ways[1:], "so^", ("#aaaaaa", "#222222", "#777777"), strict=False):
         later = table[table["way"] == way].set_index("sample").loc[samples]
         for name in CLASSES:
             at = first["published"] == name
-            axes[1].scatter(first["mixing_30um"][at], later["mixing_30um"][at], c=colors[name], s=30, label=name)
+            axes[1].scatter(first["mixing_30um"][at], later["mixing_30um"][at], s=30, marker=marker, lw=1.2,
+                            edgecolors=colors[name], facecolors="none" if marker == "s" else colors[name],
+                            label=f"{name}, {way}")  # fmt: skip
         here, there = enrichment_by(found[way], samples), enrichment_by(found[ways[0]], samples)
         pairs = [c for c in there.columns if c in here.columns and there[c].notna().sum() >= 20]
-        axes[2].scatter(there[pairs].median(), here[pairs].median(), s=16, c="#555555")
+        axes[2].scatter(there[pairs].median(), here[pairs].median(), s=16, c=gray, marker=marker, label=way)
         once = [p for p in pairs if p.split(">")[0] <= p.split(">")[1]]  # neighbors are mutual
         far = (here[once].median() - there[once].median()).abs().sort_values().index[-3:]
         for pair in far:
@@ -293,8 +297,9 @@ def draw_statistics(found: Mapping[str, Mapping[str, Any]], table: pd.DataFrame,
     axes[1].fill_between(limits, np.array(limits) * 0.9, np.array(limits) * 1.1, color="k", alpha=0.1, lw=0)
     axes[1].set(xscale="log", yscale="log", xlim=limits, ylim=limits, xlabel=f"mixing score within 30 µm, {ways[0]}",
                 ylabel=", ".join(ways[1:]))  # fmt: skip
-    axes[1].legend(frameon=False, fontsize=9)
-    axes[1].set_title("Before and after placing (band: 10 %)", fontsize=11)
+    axes[1].legend(frameon=False, fontsize=7)
+    axes[2].legend(frameon=False, fontsize=8)
+    axes[1].set_title("Mixing after placing and after ten days (band: 10 %)", fontsize=11)
     ends = np.array([axes[2].get_xlim(), axes[2].get_ylim()])
     span = np.array([ends.min(), ends.max()])
     axes[2].plot(span, span, color="k", lw=0.8)
@@ -324,7 +329,15 @@ def read_all(folder: Path) -> tuple[dict[str, Slide], pd.Series]:
     return slides, clinical["architecture"]
 
 
-WAYS: dict[str, Way] = {"slide": as_it_is, "modeled cells": modeled, "lattice": on_a_lattice}
+def after_ten_days(slide: Slide, rng: np.random.Generator) -> Cells:
+    """Return the cells of the slide after ten days of simulation without treatment."""
+    xy, names, high, about = carried_forward(slide, rng)
+    return Cells(xy, names, slide.low, high, about)
+
+
+WAYS: dict[str, Way] = {
+    "slide": as_it_is, "modeled cells": modeled, "lattice": on_a_lattice, "10 days later": after_ten_days,
+}  # fmt: skip
 
 
 def main() -> None:

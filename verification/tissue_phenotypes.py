@@ -50,7 +50,7 @@ TUMOR = ("cancer", "persister", "infected")
 CD8 = ("cd8_progenitor", "cd8_effector", "cd8_terminal")
 NAMES = ("inflamed", "excluded", "desert")
 COLOR = {"inflamed": "#b3173a", "excluded": "#1f4e79", "desert": "#8a7a5c"}
-CAUSES = ("tgf_beta", "caf", "dense_matrix", "cxcl12")  # of exclusion
+CAUSES = ("tgf_beta", "caf", "cxcl12")  # of exclusion
 K = load_knowledge()
 
 

@@ -23,6 +23,7 @@ import pandas as pd
 
 from tumornexus.activities import Activities, named_generator
 from tumornexus.cellkinds import KINDS
+from tumornexus.errors import InputError
 from tumornexus.io.slide import Slide, read_slide
 from tumornexus.knowledge import Knowledge, parse_regimen
 from tumornexus.provenance import added_records, manifest
@@ -43,7 +44,7 @@ from tumornexus.systemic.treatment import Treatment, untreated
 from tumornexus.tissue.from_slide import place
 from tumornexus.tissue.lattice import KIND, Geometry
 from tumornexus.tissue.patient import VirtualPatient, virtual_patient
-from tumornexus.tissue.scenario import UNTREATED, Scenario
+from tumornexus.tissue.scenario import LARGEST_PROBABILITY_TIME, UNTREATED, Scenario, divisor_below
 from tumornexus.tissue.simulate import Simulation, arrays_of, frame, prepare_tissue, tissue_of
 from tumornexus.tissue.size import COARSE, free_bytes, lattice_of, require_memory
 from tumornexus.tissue.start import assemble, composition, scalars
@@ -75,7 +76,7 @@ def summary_row(tissue: Tissue, counted: Mapping[str, float], simulation: Simula
     """Return one row of ``summary.tsv``, with the columns `COLUMNS`.
 
     Counts by kind; phenotype and densities per mm^2 as in `spatial.classify`; `infiltration`: share of CD8 T cells that
-    stand in nests; their mean depth there; contacts within 30 um; share of cells with less than 15 mmHg and mean oxygen;
+    stand in nests; their mean depth there; contacts within 30 um; share of cells with less than 8 mmHg and mean oxygen;
     Simpson's diversity of cancer clones; what the tissue means for its lesion and host; `counted` since the last row.
     """
     geometry, shape = simulation.setting.geometry, simulation.setting.geometry.shape
@@ -201,6 +202,7 @@ def _one_run(
         keeper.film(frame(tissue, simulation))
         keeper.snapshot(frame(tissue, simulation), summary_row(tissue, counted, simulation))
     for after, tally in simulation.run(scenario.steps, chunk, tissue):
+        _check_step(float(np.max(np.asarray(tally.fastest))), int(tissue.step) == 0, scenario, keeper)
         tissue, at = after, int(after.step)
         counted = _added(counted, tally)
         if at % film == 0 or at == scenario.steps:
@@ -212,6 +214,27 @@ def _one_run(
             keeper.checkpoint(arrays_of(tissue), {"counted": counted})
         tick(chunk)
     keeper.end_run()
+
+
+def _check_step(fastest: float, first: bool, scenario: Scenario, keeper: TissueFolder) -> None:
+    """Refuse a step in which a cell would do two things at once; later in a run, when drugs arrive, note it.
+
+    Raises:
+        InputError: the fastest rate of any cell times the step exceeds `LARGEST_PROBABILITY_TIME` from the start.
+    """
+    most = max(fastest, keeper.manifest.get("fastest_rate_per_day", 0.0))
+    keeper.manifest["fastest_rate_per_day"] = most
+    if fastest * scenario.dt_hours / 24.0 <= LARGEST_PROBABILITY_TIME:
+        return
+    hours = divisor_below(24.0 * LARGEST_PROBABILITY_TIME / fastest)
+    if first:
+        raise InputError(
+            f"the time step is too long for the fastest process of this tissue ({fastest:.3g} per day)",
+            file=scenario.source, field="dt_hours", value=scenario.dt_hours, valid=f"at most {hours:g} hours",
+        )  # fmt: skip
+    note = f"the step is long for the fastest process met under way: at most {hours:g} hours would be accurate"
+    if note not in keeper.manifest["notes"]:
+        keeper.manifest["notes"].append(note)
 
 
 def _added(counted: Mapping[str, float], tally: Tally) -> dict[str, float]:

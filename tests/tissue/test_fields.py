@@ -84,7 +84,7 @@ def manufactured_error(n: int, ndim: int, uneven: float) -> float:
 
 
 @pytest.mark.parametrize("uneven", [0.0, 0.5])
-@pytest.mark.parametrize(("ndim", "n"), [(2, 16), (3, 12)])
+@pytest.mark.parametrize(("ndim", "n"), [(2, 16), (3, 8)])
 def test_error_falls_fourfold_when_the_spacing_halves(ndim, n, uneven):
     coarse, fine = manufactured_error(n, ndim, uneven), manufactured_error(2 * n, ndim, uneven)
     assert 3.6 < coarse / fine < 4.4
@@ -155,9 +155,9 @@ def test_residual_says_how_well_the_equation_holds():
 
 @pytest.mark.parametrize("grid", [FLAT, BLOCK])
 def test_residual_falls_fast_whatever_the_length_and_the_loss(grid):
-    """At least fourfold an iteration, for L from a third of a voxel to longer than the tissue."""
-    lengths = np.array([10.0, 100.0, 1000.0], np.float32)
-    gain, loss = tissue(grid, fields=3)
+    """At least fourfold an iteration, for L of a third of a voxel and longer than the tissue."""
+    lengths = np.array([10.0, 1000.0], np.float32)
+    gain, loss = tissue(grid)
     residual = [
         np.asarray(solve(gain, loss, lengths, jnp.zeros_like(gain), grid, iterations=n).residual) for n in (1, 5)
     ]
@@ -256,18 +256,17 @@ def test_euler_step_lies_between_past_and_steady_state():
 
 def test_euler_steps_follow_the_decay_of_a_cosine():
     """Without gain a cosine decays at rate (loss + L^2 k^2) / tau; implicit steps err in proportion to their length."""
-    n, length = 24, 50.0
+    n = FLAT.shape[0]
     line = modes(n * FLAT.spacing_um, n, 1)[0]
-    wave = jnp.asarray(1.0 + 0.5 * np.broadcast_to(line, (1, 4, n)), jnp.float32)
-    grid = Grid((4, n), FLAT.spacing_um)
-    rate = 1.0 + (length / grid.spacing_um) ** 2 * (2.0 - 2.0 * np.cos(np.pi / n))
-    expected = np.exp(-1.0) + 0.5 * np.exp(-rate) * line
+    wave = jnp.asarray(1.0 + 0.5 * np.broadcast_to(line[:, None], (2, *FLAT.shape)), jnp.float32)
+    rate = 1.0 + (LENGTHS / FLAT.spacing_um) ** 2 * (2.0 - 2.0 * np.cos(np.pi / n))
+    expected = np.exp(-1.0) + 0.5 * np.exp(-rate)[:, None] * line
     error = []
     for steps in (16, 32):
         c = wave
         for _ in range(steps):
-            c = step(c, jnp.zeros_like(c), jnp.ones_like(c), length, float(steps), grid, iterations=6).values
-        error.append(np.abs(np.asarray(c)[0, 0] - expected).max())
+            c = step(c, jnp.zeros_like(c), jnp.ones_like(c), LENGTHS, float(steps), FLAT, iterations=6).values
+        error.append(np.abs(np.asarray(c)[:, :, 0] - expected).max())
     assert error[0] / error[1] == pytest.approx(2.0, rel=0.1)
 
 
@@ -280,10 +279,9 @@ def test_laplacian_is_that_of_a_cosine_and_sums_to_zero():
     assert np.abs(np.asarray(laplacian(rough), np.float64).sum()) < 1e-3
 
 
-@pytest.mark.parametrize("grid", [FLAT, BLOCK])
-def test_cycle_is_symmetric_positive_and_close_to_the_inverse(grid):
-    _, loss = tissue(grid)
-    levels = jax.jit(hierarchy)(loss, jnp.asarray((LENGTHS / grid.spacing_um) ** 2))
+def test_cycle_is_symmetric_positive_and_close_to_the_inverse():
+    _, loss = tissue(BLOCK)
+    levels = jax.jit(hierarchy)(loss, jnp.asarray((LENGTHS / BLOCK.spacing_um) ** 2))
     a, b = (jnp.asarray(np.random.default_rng(i).standard_normal(loss.shape), jnp.float32) for i in range(2))
     through = functools.partial(jax.jit(cycle), levels)
     axes = tuple(range(1, a.ndim))
@@ -297,18 +295,19 @@ def test_cycle_is_symmetric_positive_and_close_to_the_inverse(grid):
 
 
 def test_runs_in_a_scan_over_a_batch_and_has_a_gradient():
-    gain, loss = tissue(FLAT)
+    small = Grid((4, 4), 34.0)
+    gain, loss = tissue(small)
     zero = jnp.zeros_like(gain)
 
     def march(gain: jax.Array) -> jax.Array:
-        one = lambda c, _: (exchange(gain, loss, LENGTHS, c, FLAT, 4).values, None)  # noqa: E731
+        one = lambda c, _: (exchange(gain, loss, LENGTHS, c, small, 4).values, None)  # noqa: E731
         return jax.lax.scan(one, zero, None, length=3)[0]
 
-    alone = solve(gain, loss, LENGTHS, zero, FLAT, iterations=ENOUGH).values
+    alone = solve(gain, loss, LENGTHS, zero, small, iterations=ENOUGH).values
     batch = jax.jit(jax.vmap(march))(jnp.stack([gain, 2.0 * gain]))
     np.testing.assert_allclose(batch[0], alone, rtol=1e-4)
     np.testing.assert_allclose(batch[1], 2.0 * alone, rtol=1e-4)
-    slope = jax.jit(jax.grad(lambda scale: direct(scale * gain, LENGTHS, FLAT).mean()))(1.0)
+    slope = jax.jit(jax.grad(lambda scale: direct(scale * gain, LENGTHS, small).mean()))(1.0)
     assert slope == pytest.approx(float(gain.mean()), rel=1e-5)
 
 

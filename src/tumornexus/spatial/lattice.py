@@ -6,8 +6,9 @@ import numpy as np
 
 from tumornexus.spatial.points import Array
 
-# Oxygen below which a tissue counts as hypoxic: the value of PhysiCell (15 mmHg is its threshold of hypoxia).
-HYPOXIC_MMHG = 15.0
+# Oxygen below which a tissue counts as hypoxic: 8 mmHg, where the response of cells sets in (PhysiCell's threshold of
+# response; "pathological hypoxia" of McKeown 2014, from memory). Its threshold of 15 mmHg lies above the median of tumors.
+HYPOXIC_MMHG = 8.0
 
 
 def hypoxic_fraction(oxygen_mmhg: Array, occupied: Array | None = None, below: float = HYPOXIC_MMHG) -> float:

@@ -24,8 +24,8 @@ def settle(
     """Return the kinds after arrivals (place in voxel, *voxels), and the demand that found no room.
 
     `demand`: cells of each kind per voxel in this step. An empty site is taken with the probability min(s, 1), s its
-    share of the demand: the mean is the demand itself as long as there is less demand than room. `chance`, `which`:
-    uniform numbers in [0, 1) of each site.
+    share of the demand: the mean number of arrivals is the demand less what is refused, for want of an empty site in
+    reach or by the excess of s over 1. `chance`, `which`: uniform numbers in [0, 1) of each site.
     """
     empty = kind == 0
     room = jnp.sum(empty, 0, dtype=jnp.float32)
@@ -40,15 +40,22 @@ def settle(
         shares = {name: box_sum(d * inverse, REACH) for name, d in demand.items()}
         refused = jnp.sum(jnp.where(open_, 0.0, sum(demand.values())))
     total = sum(shares.values())
+    refused = refused + jnp.sum(jnp.where(empty, jnp.maximum(total - 1.0, 0.0), 0.0))
     taken = empty & (chance < total)
     aim = which * total
-    below = jnp.zeros_like(total)
-    arrived = jnp.zeros(kind.shape, kind.dtype)
-    for name, share in shares.items():
-        chosen = (aim >= below) & (aim < below + share)
-        arrived = jnp.where(chosen, jnp.asarray(KIND[name], kind.dtype), arrived)
+    upto, below = [], jnp.zeros_like(total)
+    for share in shares.values():
         below = below + share
-    # Rounding may leave the last sliver of the interval without a kind.
-    last = list(shares)[-1]
-    arrived = jnp.where(arrived == 0, jnp.asarray(KIND[last], kind.dtype), arrived)
+        upto.append(below)
+    # The last kind takes what rounding leaves of the interval.
+    kinds = jnp.asarray([KIND[name] for name in shares], kind.dtype)
+    if geometry.stirred:
+        # Shares are the same everywhere. The search is a loop, which keeps the compiler from choosing again for every
+        # array that is made from the kinds: two thirds of a stirred step.
+        steps = jnp.stack([x.reshape(-1)[0] for x in upto[:-1]])
+        arrived = kinds[jnp.searchsorted(steps, aim.ravel(), side="right").reshape(kind.shape)]
+    else:
+        arrived = jnp.broadcast_to(kinds[0], kind.shape)
+        for index, low in enumerate(upto[:-1]):
+            arrived = jnp.where(aim >= low, kinds[index + 1], arrived)
     return jnp.where(taken, arrived, kind), refused

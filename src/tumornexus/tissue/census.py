@@ -44,7 +44,10 @@ def box_sum(x: jax.Array, reach: int) -> jax.Array:
     for axis in range(x.ndim):
         pad = [(reach, reach) if a == axis else (0, 0) for a in range(x.ndim)]
         wide = jnp.pad(x, pad)
-        x = sum(jax.lax.slice_in_dim(wide, k, k + x.shape[axis], axis=axis) for k in range(2 * reach + 1))
+        n = x.shape[axis]
+        x = jax.lax.slice_in_dim(wide, 0, n, axis=axis)
+        for k in range(1, 2 * reach + 1):
+            x = x + jax.lax.slice_in_dim(wide, k, k + n, axis=axis)
     return x
 
 

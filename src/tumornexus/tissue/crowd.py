@@ -49,6 +49,7 @@ class Division(NamedTuple):
 
     source: jax.Array  # int32 flat index: site i holds what stood on source[i]; for a daughter her mother's old site
     newborn: jax.Array  # bool, at new sites: daughters
+    mothers: jax.Array  # bool, at new sites: cells that have divided
     blocked: jax.Array  # bool, at new sites: cells that wanted to divide and could not
     left: jax.Array  # uint8, at old sites: cells from there that left over an open border, daughters included
     births: jax.Array  # int32 scalar: divisions, those whose daughter left at once included
@@ -197,7 +198,7 @@ def divide(
     pushes = [push(number) for number in range(2 * ndim)]
     start = (source, word, left, jnp.zeros((), jnp.int32))
     (source, word, left, births), _ = lax.scan(lambda s, n: (lax.switch(n, pushes, s), None), start, draws.order)
-    return Division(source, word == _DAUGHTER, word >= _WISH, left.reshape(shape), births)
+    return Division(source, word == _DAUGHTER, word == _MOTHER, word >= _WISH, left.reshape(shape), births)
 
 
 def box_sum(x: jax.Array, radius: int, ndim: int) -> jax.Array:

@@ -142,9 +142,10 @@ def given(host: Host, drugs: Drugs, day: jax.Array, dt: jax.Array) -> tuple[Host
     """Return the host after the bolus doses that fall on the start of this step, the virus (million units) injected and
     the NK cells (Mcell) infused.
 
-    Doses come at midnight: in the step whose start is a whole day.
+    Doses come at midnight: in the step whose start is a whole day, to within half a step, because the product of step
+    number and `dt` is off by more than any small tolerance after months.
     """
-    today = jnp.floor(day + 1e-4 * dt).astype(int)
+    today = jnp.floor(day + 0.5 * dt).astype(int)
     starts = (day - today) < 0.5 * dt
     within = today < drugs.bolus.shape[0]
     bolus = jnp.where(starts & within, drugs.bolus[jnp.minimum(today, drugs.bolus.shape[0] - 1)], 0.0)
@@ -190,7 +191,7 @@ def advance(
         name: frozen(getattr(c, name), jnp.asarray(gain[name], jnp.float32), jnp.asarray(loss[name], jnp.float32), dt)
         for name in HOST
     }
-    today = jnp.minimum(jnp.floor(day + 1e-4 * dt).astype(int), drugs.input_rate.shape[0] - 1)
+    today = jnp.minimum(jnp.floor(day + 0.5 * dt).astype(int), drugs.input_rate.shape[0] - 1)
     factor = clearance_factors(jnp.reshape(bare.clearance_factor, (1,)), drugs.clearance_exponent)
     amounts, mean = propagate(
         drugs.kinetics, host.amounts[..., None], since, dt, drugs.input_rate[today][:, None], factor

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from tumornexus.activities import Activities, Activity
+from tumornexus.errors import InputError, near_misses
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.state import CLONES, State, patient_mean
 from tumornexus.systemic.twin import Facts, Twin, parameterize, reverse
@@ -17,20 +18,20 @@ CANDIDATES = 32  # draws of the virtual patient, of which the typical one is tak
 EXTENT = (2.5, 2.0)  # Beta distribution of the level of a mechanism that is present and was not measured
 SURE = 1e5  # sum of both shapes of the Beta distribution that stands for a level set by hand
 
-# What makes each immune phenotype, as levels of mechanisms; nothing else of the tissue is set.
+# What makes each immune phenotype, as levels of causes; nothing else of the tissue is set. States, such as a dense
+# matrix, are not listed: they follow.
 PHENOTYPES: dict[str, dict[str, float]] = {
     "inflamed": {
-        "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "tgf_beta": 0.0, "caf": 0.0, "dense_matrix": 0.0, "cxcl12": 0.0,
-        "solid_stress": 0.0, "interstitial_pressure": 0.0, "matrix_stiffness": 0.0, "epigenetic_silencing": 0.0,
-        "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0, "ifng_pathway_defect": 0.0,
+        "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "tgf_beta": 0.0, "caf": 0.0, "cxcl12": 0.0, "solid_stress": 0.0,
+        "matrix_stiffness": 0.0, "epigenetic_silencing": 0.0, "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
+        "ifng_pathway_defect": 0.0,
     },
     "excluded": {
         "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
-        "tgf_beta": 0.9, "caf": 0.9, "dense_matrix": 0.9, "cxcl12": 0.9,
+        "tgf_beta": 0.9, "caf": 0.9, "cxcl12": 0.9,
     },
     "desert": {
-        "wnt_beta_catenin": 0.95, "cdc1_loss": 0.9, "tgf_beta": 0.0, "caf": 0.0, "dense_matrix": 0.0, "cxcl12": 0.0,
-        "b2m_loss": 0.0,
+        "wnt_beta_catenin": 0.95, "cdc1_loss": 0.9, "tgf_beta": 0.0, "caf": 0.0, "cxcl12": 0.0, "b2m_loss": 0.0,
     },
 }  # fmt: skip
 
@@ -63,16 +64,32 @@ def activities_of(
     tumor: str, knowledge: Knowledge, phenotype: str | None, by_hand: Mapping[str, float], measured: Activities | None
 ) -> Activities:
     """Return the activities of a scenario: those measured, else the prevalence of the tumor type; then the phenotype's;
-    then those set by hand."""
+    then those set by hand.
+
+    Raises:
+        InputError: the tumor type, the phenotype or a mechanism is not known, a mechanism is a state or an outcome that
+            the simulation yields by itself, or a level is not in [0, 1].
+    """
+    if tumor not in knowledge.tumors:
+        raise InputError("no such tumor type", field="tumor", value=tumor, valid=near_misses(tumor, knowledge.tumors))
+    if phenotype is not None and phenotype not in PHENOTYPES:
+        raise InputError("no such phenotype", field="phenotype", value=phenotype, valid=", ".join(PHENOTYPES))
+    causes = {m for m, record in knowledge.mechanisms.items() if record.kind == "cause"}
+    chosen = {**(PHENOTYPES[phenotype] if phenotype else {}), **by_hand}
+    for mechanism, level in chosen.items():
+        if mechanism not in causes:
+            known = mechanism in knowledge.mechanisms
+            problem = "the simulation yields this by itself, only causes can be set" if known else "no such mechanism"
+            raise InputError(problem, field="mechanisms", value=mechanism, valid=near_misses(mechanism, causes))
+        if not 0.0 <= level <= 1.0:
+            raise InputError("a level out of range", field=f"mechanisms.{mechanism}", value=level, valid="0 to 1")
     if measured is None:
         prevalence = knowledge.tumors[tumor].prevalence
         base = {p.mechanism: Activity(p.value, *EXTENT, "sampled") for p in prevalence}
         sample = f"tissue {tumor}"
     else:
         base, sample = dict(measured.by_mechanism), measured.sample
-    chosen = {**(PHENOTYPES[phenotype] if phenotype else {}), **by_hand}
-    known = {m: level for m, level in chosen.items() if m in knowledge.mechanisms}
-    return Activities(sample, tumor, base | {m: _set(level) for m, level in known.items()})
+    return Activities(sample, tumor, base | {m: _set(level) for m, level in chosen.items()})
 
 
 def virtual_patient(
@@ -96,6 +113,7 @@ def virtual_patient(
     switched off from then on: the tumor is as it has grown.
 
     Raises:
+        InputError: see `activities_of`.
         SimulationError: no draw grows to its burden.
     """
     activities = activities_of(tumor, knowledge, phenotype, mechanisms or {}, measured)

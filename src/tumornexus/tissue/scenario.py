@@ -265,7 +265,7 @@ def _check_times(scenario: Scenario, knowledge: Knowledge, largest_step: Largest
     if hours > limit:
         raise InputError(
             f"the time step is too long for the fastest process ({reason})", file=path, field="dt_hours", value=hours,
-            valid=f"at most {_divisor_below(limit):g} hours",
+            valid=f"at most {divisor_below(limit):g} hours",
         )  # fmt: skip
     # Doses fall on the start of a day, and a checkpoint must be a state of the run.
     spans: Iterable[tuple[str, float]] = (
@@ -282,7 +282,7 @@ def _check_times(scenario: Scenario, knowledge: Knowledge, largest_step: Largest
                              value=hours if field == "dt_hours" else None, valid=valid)  # fmt: skip
 
 
-def _divisor_below(hours: float) -> float:
+def divisor_below(hours: float) -> float:
     """Return the largest step not above `hours` of which a day holds a whole number."""
     return HOURS_A_DAY / math.ceil(HOURS_A_DAY / hours - 1e-9)
 

@@ -40,7 +40,7 @@ from tumornexus.tissue.lattice import (
 from tumornexus.tissue.motion import MoveDraws, carry, draw_moves, wander
 from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blood, Fates, Flow, of_cells
 
-ITERATIONS = 6  # of conjugate gradients a step, from the fields of the step before
+ITERATIONS = 5  # of conjugate gradients a step, from the fields of the step before
 # Fibroblasts arise from precursors in stroma (resident fibroblasts, pericytes), which a signal reaches over about the
 # length of TGF-beta and PDGF; assumed, 50 to 200 um. Among cancer cells precursors are rare; assumed, 0 to 0.1.
 STROMA_UM = 100.0
@@ -94,8 +94,10 @@ class Tally(NamedTuple):
     """What happened in a step, cells unless said; scalars."""
 
     births: jax.Array  # of cancer cells
+    divisions: jax.Array  # of cells of any kind
     deaths: jax.Array  # of cancer cells
     killed: jax.Array  # of these, by hits of immune cells
+    vanished: jax.Array  # cells that left an empty site: dead without remains, remains that were cleared, emigrated
     arrived: jax.Array
     refused: jax.Array  # arrivals that found no room
     blocked: jax.Array  # divisions that found no room
@@ -126,7 +128,8 @@ class Diffusion:
     """How signals spread on the voxels of a step (see `mediators.Spread`); remembers the worst residual."""
 
     def __init__(self, before: Signals, p: Params, geometry: Geometry) -> None:
-        self._before = before
+        # What spreads is the lactate above that of blood (see `mediators.quasi_steady`).
+        self._before = eqx.tree_at(lambda b: b.lactate, before, before.lactate - p.lactate_blood)
         self._grid = Grid(geometry.voxels, geometry.voxel_um)
         self._lengths = transport.lengths_um(p)._asdict()
         # Vessels are felt as far as what they bring: where a law reads perfusion, it means the tissue between vessels.
@@ -345,6 +348,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), moved_on)
     wants = to_lattice(divide_now, g.coarse)
     lattice, newborn, blocked = _divide(lattice, wants, draws, g)
+    births = jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32)
     lattice = _mutate(lattice, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
     if not g.stirred and setting.rounds:
         lattice = _walk(lattice, now, draws.moves, fixed, g)
@@ -352,12 +356,14 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     ground = _ground(tissue.ground, now, dt, g)
     million = fixed.million_per_site
     emigrated = jnp.sum(outcome.other & (kind == KIND["dendritic"]), dtype=jnp.float32)
-    host = _host(tissue.host, now, census, ground, emigrated * million / dt, fixed, setting, day)
+    host = _host(tissue.host, now, census, ground, emigrated * million / dt, weight, fixed, setting, day)
     cancerous = is_any(kind, REMAINS)
     tally = Tally(
-        births=jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32),
+        births=births,
+        divisions=jnp.sum(newborn, dtype=jnp.float32),
         deaths=jnp.sum(gone & cancerous, dtype=jnp.float32),
         killed=jnp.sum(killed, dtype=jnp.float32),
+        vanished=jnp.sum((held == 255), dtype=jnp.float32),
         arrived=jnp.sum(came, dtype=jnp.float32),
         refused=refused,
         blocked=blocked,
@@ -388,13 +394,13 @@ def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: ja
     share = vasculature.vessel_share(g.site_um, len(g.shape), p)
     lost = chance < -jnp.expm1(-flow.vessels.regress * dt)
     grown = chance < -jnp.expm1(-flow.vessels.sprout * share / (1.0 - share) * dt)
-    # Of one strong type, or the second chunk of a run would compile anew.
-    return jnp.where(vessel > 0.0, ~lost, grown).astype(jnp.float32)
+    # The type of what came in: a weaker one would make every run compile its steps a second time.
+    return jnp.where(vessel > 0.0, ~lost, grown).astype(vessel.dtype)
 
 
 def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tuple[Sites, jax.Array, jax.Array]:
-    """Return the lattice after divisions, which cells are new (mother and daughter are young), and how many found no
-    room."""
+    """Return the lattice after divisions, which cells are daughters, and how many wishes found no room. Mother and
+    daughter are young; the daughter starts without hits."""
     occupied = lattice.kind != 0
     if g.stirred:
         # Places mean nothing: the n-th daughter takes the n-th empty site.
@@ -406,12 +412,13 @@ def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tupl
         newborn = flat_empty & (room <= n) & (n > 0)
         source = jnp.where(newborn, mother_of[room], jnp.arange(g.n_sites)).reshape(g.shape)
         newborn = newborn.reshape(g.shape)
+        mothers = wants & (mothers <= n).reshape(g.shape)
         blocked = jnp.sum(flat_want) - n
     else:
         done = divide(occupied, wants, draws.divisions, PUSH)
-        source, newborn, blocked = done.source, done.newborn, jnp.sum(done.blocked)
+        source, newborn, mothers, blocked = done.source, done.newborn, done.mothers, jnp.sum(done.blocked)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
-    moving["age"] = jnp.where(newborn, 0.0, moving["age"])
+    moving["age"] = jnp.where(newborn | mothers, 0.0, moving["age"])
     moving["hits"] = jnp.where(newborn, 0, moving["hits"]).astype(jnp.uint8)
     return Sites(**moving, vessel=lattice.vessel), newborn, blocked.astype(jnp.float32)
 
@@ -491,10 +498,13 @@ def _ground(ground: Ground, now: Situation, dt: jax.Array, g: Geometry) -> Groun
 
 
 def _host(
-    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, fixed: Fixed, setting: Setting,
-    day: jax.Array,
+    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, weight: jax.Array, fixed: Fixed,
+    setting: Setting, day: jax.Array,
 ) -> Host:  # fmt: skip
-    """Return the host one step later, given what the tissue took from it and sent to it."""
+    """Return the host one step later, given what the tissue took from it and sent to it.
+
+    `weight`: vessels of a place over those of its surroundings. Cells leave blood where they are called to the tissue.
+    """
     million, flow = fixed.million_per_site, now.flow
     occupied = jnp.maximum(jnp.sum(census.occupied), 1.0)
 
@@ -504,9 +514,9 @@ def _host(
     pdl1 = jnp.sum(now.local.pdl1 * (census.counts["cancer"])) * million
     exchange = Exchange(
         emigrating=emigrating,
-        cd8_entry=mean(flow.cd8_entry),
-        helper_entry=mean(flow.helper_entry),
-        car_entry=mean(flow.car_entry),
+        cd8_entry=mean(flow.cd8_entry * weight),
+        helper_entry=mean(flow.helper_entry * weight),
+        car_entry=mean(flow.car_entry * weight),
         car_antigen=now.car_antigen,
         car_tumor=jnp.sum(census.counts["car_t"]) * million,
         virus=mean(ground.virus) * occupied * million,
