@@ -209,7 +209,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         for name in LEVELS:
             weight = carriers[name][around] + 1e-4
             density[name][place] = (s[name][around] * weight).sum() / weight.sum()
-        crowding[place] = full[around].sum() / len(around)
+        pressing = around if stirred else np.flatnonzero(np.isin(at.voxel_number, at.near(place, 4)))
+        crowding[place] = full[pressing].sum() / len(pressing)
         own = np.flatnonzero(at.place_of == place)
         vessels[place] = s["vessel"][own].sum() / (share * len(own))
 
@@ -404,9 +405,17 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     }  # fmt: skip
     out_of_vessels = np.ones(n) if stirred else vessels / np.maximum(felt, 1e-3)
     demand = {}
+    # Fibroblasts arise outside of nests; who calls reaches over 100 um.
+    all_cells = sum(np.asarray(density[name]) for name in KINDS[1:])
+    nest = np.minimum(2 * (density["cancer"] + density["persister"]) / np.maximum(all_cells, 0.5), 1.0)
+    precursors = 1 - nest + 0.02
     for name, rate in called.items():
-        local_born = name in ("caf_matrix", "caf_cytokine")
-        demand[name] = np.asarray(rate) * occupied * dt * (1.0 if local_born else out_of_vessels)
+        demand[name] = np.asarray(rate) * occupied * dt
+        if name not in ("caf_matrix", "caf_cytokine"):
+            demand[name] = demand[name] * out_of_vessels
+        elif not stirred:
+            share_called = demand[name] / np.maximum(at.diffuse(precursors, 1.0, 100.0), 1e-6)
+            demand[name] = precursors * at.diffuse(share_called, 1.0, 100.0)
     more = np.broadcast_to(np.maximum(np.asarray(p.differentiation_burst) - 1, 0), (n,))
     demand["cd8_effector"] = demand["cd8_effector"] + more * burst
     demand["nk"] = demand["nk"] + nk_given / million * occupied / n_cells

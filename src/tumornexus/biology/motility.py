@@ -133,7 +133,7 @@ def guidance(local: Local, p: Params) -> Guidance:
     sort out from others (Steinberg 1963; Foty 2005).
     """
     inflamed = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
-    held = p.cxcl12_pull * hill(local.cxcl12, 1.0) * hill(local.matrix, 1.0)
+    held = p.cxcl12_pull * hill(local.cxcl12, 1.0) * local.matrix
     granulocytic, monocytic = hill(local.cxcr2_ligand, 1.0), hill(local.ccl2, 1.0)
     strength = p.chemotaxis
     nest = in_nest(local)
