@@ -47,7 +47,7 @@ from tumornexus.cellkinds import KINDS
 from tumornexus.systemic.dynamics import Exchange, host_flux, node
 from tumornexus.systemic.ode import CIRCULATING
 from tumornexus.systemic.state import CLONES, HOST, clone_traits
-from tumornexus.tissue.step import PRECURSORS, PUSH, STROMA_UM, Draws, Fixed, Setting, Tissue
+from tumornexus.tissue.step import PUSH, Draws, Fixed, Setting, Tissue
 
 CANCER = ("cancer", "persister", "infected")
 T_CELLS = ("cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "treg", "gamma_delta", "car_t")
@@ -408,15 +408,17 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     }  # fmt: skip
     out_of_vessels = np.ones(n) if stirred else vessels / np.maximum(felt, 1e-3)
     demand = {}
+    # Fibroblasts arise outside of nests; who calls reaches over 100 um.
+    all_cells = sum(np.asarray(density[name]) for name in KINDS[1:])
+    nest = np.minimum(2 * (density["cancer"] + density["persister"]) / np.maximum(all_cells, 0.5), 1.0)
+    precursors = 1 - nest + 0.02
     for name, rate in called.items():
         demand[name] = np.asarray(rate) * occupied * dt
-        if name in ("caf_matrix", "caf_cytokine") and not stirred:
-            # Out of precursors within reach of the call, who stand thinly everywhere and where fibroblasts are.
-            precursors = density["caf_matrix"] + density["caf_cytokine"] + PRECURSORS
-            in_reach = np.maximum(at.diffuse(precursors, 1.0, STROMA_UM), 1e-6)
-            demand[name] = precursors * at.diffuse(demand[name] / in_reach, 1.0, STROMA_UM)
-        else:
+        if name not in ("caf_matrix", "caf_cytokine"):
             demand[name] = demand[name] * out_of_vessels
+        elif not stirred:
+            share_called = demand[name] / np.maximum(at.diffuse(precursors, 1.0, 100.0), 1e-6)
+            demand[name] = precursors * at.diffuse(share_called, 1.0, 100.0)
     more = np.broadcast_to(np.maximum(np.asarray(p.differentiation_burst) - 1, 0), (n,))
     demand["cd8_effector"] = demand["cd8_effector"] + more * burst
     demand["nk"] = demand["nk"] + nk_given / million * occupied / n_cells

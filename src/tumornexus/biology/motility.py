@@ -111,9 +111,9 @@ def hop_rate(coefficient: jax.Array, site_um: float | jax.Array, ndim: int) -> j
 def in_nest(local: Local) -> jax.Array:
     """Return how far a place lies in a nest, in [0, 1]: 2 cancer cells / max(all cells, 1/2), at most 1.
 
-    1 where at least half of the cells around are cancer cells, infiltrated or not. A share of cells and not a density,
-    because a density would draw cancer cells from the voids within the nest as well, and pack nests beyond the density of
-    tissue. Where cells fill less than half of the room of packed tissue, they lose touch.
+    1 where at least half of the cells around are cancer cells, infiltrated or not. A share of cells and not a density:
+    that would draw cancer cells from the voids within the nest as well, and pack nests beyond the density of tissue.
+    Where cells fill less than half of the room of packed tissue, they lose touch.
     """
     cells = sum(getattr(local, name) for name in KINDS if name != "empty")
     return jnp.minimum(2.0 * (local.cancer + local.persister) / jnp.maximum(cells, 0.5), 1.0)
@@ -124,14 +124,16 @@ def guidance(local: Local, p: Params) -> Guidance:
 
     U = chemotaxis * weighted receptor occupancy c / (1 + c), c in half-effect units. T and NK cells: CXCL9/10 through
     CXCR3, which TGF-beta lowers as it does at entry (Gunderson 2020), and CXCL12 through CXCR4, which holds them where
-    fibroblasts make it (Feig 2013). Regulatory T cells also CCL22. CAR-T cells answer CXCL9/10 less, as at entry.
-    Dendritic cells: CCL4 (Spranger 2015). Neutrophils: CXCR2 ligands. MDSC: CXCR2 ligands and CCL2, macrophages: CCL2
-    and CSF-1, with the weights of their recruitment. Fibroblasts walk up stiffness, here matrix (Lo 2000, from
-    memory). Cancer cells hold together, U = cohesion * `in_nest`: cells with adhesion of their own sort out from others
-    (Steinberg 1963; Foty 2005). T, NK and CAR-T cells also hold on to cancer cells, U = nest_adhesion * `in_nest`.
+    fibroblasts make it (Feig 2013) and matrix presents it, as in `killing.infiltrate_access`: where fibroblasts abound,
+    dissolved CXCL12 saturates CXCR4 in nests as well and shows no way. Regulatory T cells also CCL22. CAR-T cells
+    answer CXCL9/10 less, as at entry. T, NK and CAR-T cells hold on to cancer cells, U = nest_adhesion * `in_nest`.
+    Dendritic cells: CCL4 (Spranger 2015). Neutrophils: CXCR2 ligands. MDSC: CXCR2 ligands and CCL2, macrophages:
+    CCL2 and CSF-1, with the weights of their recruitment. Fibroblasts walk up stiffness, here matrix (Lo 2000, from
+    memory, not looked up). Cancer cells hold together, U = cohesion * `in_nest`: cells with adhesion of their own
+    sort out from others (Steinberg 1963; Foty 2005).
     """
     inflamed = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
-    held = p.cxcl12_pull * hill(local.cxcl12, 1.0)
+    held = p.cxcl12_pull * hill(local.cxcl12, 1.0) * local.matrix
     granulocytic, monocytic = hill(local.cxcr2_ligand, 1.0), hill(local.ccl2, 1.0)
     strength = p.chemotaxis
     nest = in_nest(local)

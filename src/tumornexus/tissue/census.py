@@ -22,9 +22,9 @@ from tumornexus.cellkinds import KINDS
 from tumornexus.tissue.lattice import CANCER_KINDS, KIND, T_CELLS, Geometry, Ground, Sites, traits_of
 
 REACH = 1  # voxels on each side: with voxels of two sites, cells within about 50 um
-# Voxels on each side over which crowding is felt: tissue hands solid stress on, so that division feels the mean of about
-# 140 um around. In smaller boxes chance alone crowds some places, which brakes division where there is room on average
-# (boxes of 36 sites: mean brake 0.87 at the packing of dense tumor; of 324 sites: 0.96). Assumed, 2 to 8.
+# Voxels on each side over which crowding is felt: tissue hands solid stress on, so that division feels the mean of
+# about 140 um around. In smaller boxes chance alone crowds some places, which brakes division where there is room on
+# average (boxes of 36 sites: mean brake 0.87 at the packing of dense tumor; of 324 sites: 0.96). Assumed, 2 to 8.
 STRESS_REACH = 4
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -11,8 +11,8 @@ import numpy as np
 from tumornexus.activities import Activities, Activity
 from tumornexus.errors import InputError, near_misses
 from tumornexus.knowledge import Knowledge
-from tumornexus.systemic.state import State, patient_mean
-from tumornexus.systemic.twin import Facts, parameterize
+from tumornexus.systemic.state import CLONES, State, patient_mean
+from tumornexus.systemic.twin import Facts, Twin, parameterize, reverse
 
 CANDIDATES = 32  # draws of the virtual patient, of which the typical one is taken
 EXTENT = (2.5, 2.0)  # Beta distribution of the level of a mechanism that is present and was not measured
@@ -24,6 +24,7 @@ PHENOTYPES: dict[str, dict[str, float]] = {
     "inflamed": {
         "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "tgf_beta": 0.0, "caf": 0.0, "cxcl12": 0.0, "solid_stress": 0.0,
         "matrix_stiffness": 0.0, "epigenetic_silencing": 0.0, "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
+        "ifng_pathway_defect": 0.0,
     },
     "excluded": {
         "wnt_beta_catenin": 0.0, "cdc1_loss": 0.0, "low_tmb": 0.0, "apm_loss": 0.0, "b2m_loss": 0.0,
@@ -45,6 +46,11 @@ class VirtualPatient:
     state: State
     activities: Mapping[str, float]
     notes: tuple[str, ...]
+
+
+# A mechanism set to nothing says that its clone has not taken over, so that draws where it did are not of this kind.
+CLONE_OF = {"b2m_loss": "b2m_loss", "ifng_pathway_defect": "jak_loss"}
+MOST_ESCAPED = 0.1  # share of cancer cells; assumed, 0.05 to 0.3
 
 
 def _set(level: float) -> Activity:
@@ -96,12 +102,15 @@ def virtual_patient(
     facts: Facts | None = None,
     overrides: Mapping[str, float] | None = None,
     seed: int = 0,
+    reversed_: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> VirtualPatient:
     """Return the typical one of `CANDIDATES` virtual patients: the median of CD8 T cells in the tumor.
 
     Mechanisms that neither the phenotype nor `mechanisms` (id to level in [0, 1]) sets are drawn by the prevalence in the
-    tumor type, or from `measured`. Each draw is grown without treatment to its burden at the host scale.
+    tumor type, or from `measured`. Each draw is grown without treatment to its burden at the host scale. Draws that
+    have escaped by a clone whose mechanism is set to 0 are left out, unless all have. Mechanisms in `reversed_` are
+    switched off from then on: the tumor is as it has grown.
 
     Raises:
         InputError: see `activities_of`.
@@ -114,7 +123,11 @@ def virtual_patient(
     cells = patient_mean(twin.state)
     cd8 = np.asarray(cells.cd8_progenitor + cells.cd8_effector + cells.cd8_terminal)
     order = np.argsort(cd8, kind="stable")
-    i = int(order[np.searchsorted(np.cumsum(twin.weights[order]), 0.5)])
+    weights = twin.weights * ~_escaped(twin, activities)
+    cumulated = np.cumsum((weights if weights.any() else twin.weights)[order])
+    i = int(order[np.searchsorted(cumulated, 0.5 * cumulated[-1])])
+    if reversed_:
+        twin = reverse(twin, knowledge, reversed_)
     drawn = {name: float(level[i]) for name, level in twin.activities.items() if level[i] > 0.0}
     return VirtualPatient(
         tumor=tumor,
@@ -124,3 +137,15 @@ def virtual_patient(
         activities=drawn,
         notes=twin.notes,
     )
+
+
+def _escaped(twin: Twin, activities: Activities) -> np.ndarray:
+    """Return the draws (draw,) in which a clone prevails whose mechanism is known to be absent."""
+    cells = np.asarray(twin.state.cancer) + np.asarray(twin.state.persister)  # (draw, clone, lesion)
+    of_clone = cells.sum(-1) / np.maximum(cells.sum((1, 2)), 1e-12)[:, None]
+    found = np.zeros(len(of_clone), bool)
+    for mechanism, clone in CLONE_OF.items():
+        known = activities.by_mechanism.get(mechanism)
+        if known is not None and known.origin == "measured" and known.presence == 0.0:
+            found |= of_clone[:, CLONES.index(clone)] > MOST_ESCAPED
+    return found

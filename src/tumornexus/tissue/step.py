@@ -43,9 +43,9 @@ from tumornexus.tissue.rates import ARRIVING, LOCAL, OTHER, REMAINS, SWITCH, Blo
 
 ITERATIONS = 5  # of conjugate gradients a step, from the fields of the step before
 # Fibroblasts arise from precursors in stroma (resident fibroblasts, pericytes), which a signal reaches over about the
-# length of TGF-beta and PDGF; assumed, 50 to 200 um. Among cancer cells precursors are rare; assumed, 0 to 0.05.
+# length of TGF-beta and PDGF; assumed, 50 to 200 um. Among cancer cells precursors are rare; assumed, 0 to 0.1.
 STROMA_UM = 100.0
-PRECURSORS = 0.01
+PRECURSORS = 0.02
 PUSH = 16  # sites: longest row of cells that a dividing cell can push aside
 
 
@@ -323,7 +323,7 @@ def change(sites: Sites, now: Situation, draws: Draws, nk_given: jax.Array, fixe
     # Arrivals: drawn for the sites that are empty now, of which those of this step's dead are part.
     demand = {name: flow.arrive[name] * census.occupied * dt for name in ARRIVING}
     if not g.stirred:
-        from_stroma = _from_stroma([demand[name] for name in LOCAL], census, now.p, g)
+        from_stroma = _from_stroma([demand[name] for name in LOCAL], now, g)
         demand = {name: d * vessels_here(now, g) for name, d in demand.items()} | dict(
             zip(LOCAL, from_stroma, strict=True)
         )
@@ -418,15 +418,15 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     return Tissue(divided, ground, now.local.signals, host, at + 1), tally
 
 
-def _from_stroma(demand: list[jax.Array], census: Census, p: Params, g: Geometry) -> list[jax.Array]:
+def _from_stroma(demand: list[jax.Array], now: Situation, g: Geometry) -> list[jax.Array]:
     """Return where the fibroblasts that cancer cells call for arise: in the stroma around the call, not in the nest.
 
-    The call of each voxel reaches the precursors within `STROMA_UM`, which stand where fibroblasts are and thinly (a
-    share `PRECURSORS` of packed tissue) everywhere else; each answers in proportion to their share there. Total demand
-    is kept, and in uniform tissue every place meets its own.
+    The call of each voxel reaches the precursors within `STROMA_UM`, which stand outside of nests, and thinly
+    (`PRECURSORS`, relative to stroma) in them; places answer in proportion to their precursors. Total demand is kept,
+    and in uniform tissue every place meets its own.
     """
     grid = Grid(g.voxels, g.voxel_um)
-    stroma = census.cells.caf_matrix + census.cells.caf_cytokine + PRECURSORS
+    stroma = 1.0 - motility.in_nest(now.local) + PRECURSORS
     reach = direct(stroma[None], jnp.asarray(STROMA_UM), grid)
     calls = jnp.stack(demand) / jnp.maximum(reach, 1e-6)
     return list(stroma * direct(calls, jnp.asarray(STROMA_UM), grid))
