@@ -60,7 +60,7 @@ def test_lesions_merge_without_losing_a_cell(script, drawn):
         before, after = np.asarray(getattr(drawn.state, name)), np.asarray(getattr(one, name))
         assert after.shape == before.shape
         if name not in script.LEVELS:
-            np.testing.assert_allclose(after.sum(), before.sum(), rtol=1e-12, err_msg=name)
+            np.testing.assert_allclose(after.sum(), before.sum(), rtol=1e-9, err_msg=name)
     assert (np.asarray(total_cells(members_last(one)))[1:] == 0.0).all()
     before, after = patient_mean(drawn.state), patient_mean(one)
     for name in before.__dataclass_fields__:
@@ -68,20 +68,22 @@ def test_lesions_merge_without_losing_a_cell(script, drawn):
 
 
 def test_a_stirred_tissue_follows_the_host_scale(script, knowledge, drawn):
-    """Two weeks of both checkpoint antibodies on 1e4 sites: the band of six replicates holds zero everywhere, widened
+    """Two weeks of chemotherapy on 1e4 sites: the band of six replicates holds zero everywhere, widened
     by 1 % for the step of four hours; and it is narrow enough to notice a rate that is wrong by a quarter."""
     days, hours, number = 14, 4.0, 6
     patient = script.comparable(drawn)
-    regimen = script.treatments(knowledge, days, ["nivolumab + ipilimumab"])["nivolumab + ipilimumab"]
+    regimen = script.treatments(knowledge, days, ["carboplatin + pemetrexed"])["carboplatin + pemetrexed"]
     reference = script.host_scale(patient, [regimen], steps_per_day=2)
     geometry = script.geometry_of(10_000)
     runs = script.tissue_scale(patient, [regimen], geometry, number, hours, days)
     assert runs.values.shape == (1, number, 2, len(script.VARIABLES))
     assert runs.refused == 0.0
     found = script.band(runs.values, reference)
-    assert (np.abs(found.difference) <= found.half_width + 0.01).all(), script.worst(found, ["both"]).to_string()
+    assert (np.abs(found.difference) <= found.half_width + 0.01).all(), script.worst(
+        found, ["chemotherapy"]
+    ).to_string()
     of = script.VARIABLES.index
-    assert found.half_width[..., of("tumor cells")].max() < 0.05
+    assert found.half_width[..., of("tumor cells")].max() < 0.12
     assert found.half_width[..., of("CD8 T cells")].max() < 0.25
     # The band tells this patient from one whose T cells enter the tumor a quarter less often.
     entry = 0.75 * float(patient.values[patient.names.index("cd8_entry")])

@@ -370,7 +370,7 @@ def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: ja
     share = vasculature.vessel_share(g.site_um, len(g.shape), p)
     lost = chance < -jnp.expm1(-flow.vessels.regress * dt)
     grown = chance < -jnp.expm1(-flow.vessels.sprout * share / (1.0 - share) * dt)
-    return jnp.where(vessel > 0.0, jnp.where(lost, 0.0, 1.0), jnp.where(grown, 1.0, 0.0))
+    return jnp.where(vessel > 0.0, ~lost, grown).astype(vessel.dtype)
 
 
 def _divide(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tuple[Sites, jax.Array, jax.Array]:
