@@ -68,9 +68,9 @@ def test_lesions_merge_without_losing_a_cell(script, drawn):
 
 
 def test_a_stirred_tissue_follows_the_host_scale(script, knowledge, drawn):
-    """Two weeks of chemotherapy on 1e4 sites: the band of six replicates holds zero everywhere, widened
-    by 1 % for the step of four hours; and it is narrow enough to notice a rate that is wrong by a quarter."""
-    days, hours, number = 14, 4.0, 6
+    """Two weeks of chemotherapy on 1e4 sites: the band of twelve replicates holds zero everywhere, widened by 1 % for
+    the step of two hours; and it is narrow enough to notice a rate that is wrong by a quarter."""
+    days, hours, number = 14, 2.0, 12
     patient = script.comparable(drawn)
     regimen = script.treatments(knowledge, days, ["carboplatin + pemetrexed"])["carboplatin + pemetrexed"]
     reference = script.host_scale(patient, [regimen], steps_per_day=2)
