@@ -27,6 +27,7 @@ lint: $(DEV)
 
 bench: $(RUNTIME)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/tissue.py --tissue60
 
 # Longer arguments with the world; each script writes its figures and numbers under out/verification.
 verify: $(DEV)
@@ -41,6 +42,7 @@ verify: $(DEV)
 	$(BIN)/python verification/network.py --out out/verification
 	$(BIN)/python verification/phenomena.py --out out/verification/phenomena
 	$(BIN)/python verification/keren.py --out out/verification
+	$(BIN)/python verification/well_mixed.py --out out/verification
 
 docs: $(DEV)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -48,11 +48,8 @@ HEAVY = {
     "jax": MEASURING,
     "jaxlib": MEASURING,
     "equinox": MEASURING,
-
     "anndata": {"knowledge", "errors", "activities", "units", "provenance", "cellkinds"},
-
     "anndata": {"knowledge", "errors", "activities", "units", "provenance", "spatial"},
-
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tumornexus.cellkinds import KINDS
 from tumornexus.errors import InputError
 from tumornexus.io.slide import read_slide
-from tumornexus.cellkinds import KINDS
 
 TYPES = ["Tumor", "CD8_T", "Macrophage", "Other", "Endothelial"]
 

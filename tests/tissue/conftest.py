@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tissue.scenes import REGIMEN, SHAPES
 
 from simulated import keep_compiled
+from tissue.scenes import REGIMEN, SHAPES
 from tumornexus.knowledge import Knowledge, load_knowledge, parse_regimen
 from tumornexus.systemic.treatment import prepare
 from tumornexus.tissue.lattice import Geometry

@@ -1,8 +1,8 @@
 """A slow, obvious twin of one step of the tissue, with the same draws.
 
-Loops over sites and NumPy in float64. The rate laws are those of `biology`, called on the places of the tissue in a row;
-who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what blood
-loses is written anew from the description in words. Fields are solved by elimination.
+Loops over sites and NumPy in float64. The rate laws are those of `biology`, called on the places of the tissue in
+a row; who is counted, what diffuses where, what happens to each cell, who arrives, divides, walks and mutates, and what
+blood loses is written anew from the description in words. Fields are solved by elimination.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tissue import plain
 
+from tissue import plain
 from tumornexus.biology import (
     cart,
     checkpoints,
@@ -112,9 +112,7 @@ class Places:
     def near(self, place: int, reach: int) -> list[int]:
         """Return the voxels within `reach` of a voxel along every axis, itself included."""
         here = self.voxels[place]
-        return [
-            n for n, v in enumerate(self.voxels) if all(abs(a - b) <= reach for a, b in zip(here, v, strict=True))
-        ]
+        return [n for n, v in enumerate(self.voxels) if all(abs(a - b) <= reach for a, b in zip(here, v, strict=True))]
 
     def around(self, place: int) -> list[int]:
         """Return the sites that a place counts as its surroundings."""
@@ -209,8 +207,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         for name in LEVELS:
             weight = carriers[name][around] + 1e-4
             density[name][place] = (s[name][around] * weight).sum() / weight.sum()
-        pressing = around if stirred else np.flatnonzero(np.isin(at.voxel_number, at.near(place, 4)))
-        crowding[place] = full[pressing].sum() / len(pressing)
+        pressed = around if stirred else np.flatnonzero(np.isin(at.voxel_number, at.near(place, 4)))
+        crowding[place] = full[pressed].sum() / len(pressed)
         own = np.flatnonzero(at.place_of == place)
         vessels[place] = s["vessel"][own].sum() / (share * len(own))
 
@@ -230,7 +228,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         large, small = at.diffuse(source, 1.0, lengths.antibody), at.diffuse(source, 1.0, lengths.small_molecule)
     effect = np.zeros((len(plasma), n))
     h_values = under(
-        bare, fixed.drugs, np.array([[concentration_effect(x, e, w)] for x, e, w in zip(plasma, ec50, power, strict=True)]),
+        bare, fixed.drugs,
+        np.array([[concentration_effect(x, e, w)] for x, e, w in zip(plasma, ec50, power, strict=True)]),
         setting.acted,
     )  # fmt: skip
     h_values = {name: float(np.ravel(v)[0]) for name, v in h_values.items()}
@@ -250,7 +249,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     # Signals. What a cell carries decides how visible it is.
     to_site = lambda tree: jax.tree.map(lambda x: x[at.place_of] if np.ndim(x) else x, tree)  # noqa: E731
     row = {name: jnp.asarray(v) for name, v in density.items()}
-    cells = Cells(**row, vessels=jnp.asarray(vessels), **{k: jnp.asarray(ground[k]) for k in ("matrix", "tls", "bacteria")})
+    cells = Cells(
+        **row, vessels=jnp.asarray(vessels), **{k: jnp.asarray(ground[k]) for k in ("matrix", "tls", "bacteria")}
+    )
     traits = CloneTraits(*(np.ravel(column)[s["clone"]] for column in clone_traits()))
     at_site = to_site(cells)
     own_cells = replace(at_site, **{k: jnp.asarray(s[k]) for k in ("mhc1", "silencing", "car_antigen")})
@@ -360,7 +361,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
             if attack[i] > 0:
                 table = fixed.hits
                 lowest = float(table.log_kill[0])
-                mean = np.exp(np.interp(np.log(attack[i]), np.array(table.log_kill, float), np.array(table.log_hits, float)))
+                mean = np.exp(
+                    np.interp(np.log(attack[i]), np.array(table.log_kill, float), np.array(table.log_hits, float))
+                )
                 mean *= min(attack[i] / np.exp(lowest), 1.0)
                 chance, upto, new = np.exp(-mean), np.exp(-mean), 0
                 while new < 6 and not calls.less(hit[i], upto):
@@ -536,7 +539,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         single = [x.reshape(g.shape).astype(np.float32) for x in (speed, yields)]
         source = plain.wander(
             single[0], follows.reshape(g.shape), single[1], potential.astype(np.float32),
-            ease.reshape(-1, *g.shape).astype(np.float32), dt, np.asarray(draws.moves.order), np.asarray(draws.moves.bits),
+            ease.reshape(-1, *g.shape).astype(np.float32), dt, np.asarray(draws.moves.order),
+            np.asarray(draws.moves.bits),
         ).ravel()  # fmt: skip
         new = {name: x[source] for name, x in new.items()}
 
@@ -583,7 +587,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     left, in_mean = propagate(double, jnp.asarray(amounts[..., None]), since[:, None], dt, inflow[:, None], factor)
     level = np.asarray(in_mean)[:, 0, 0] * np.asarray(kin.nm_per_unit, float)[:, 0]
     rate = np.asarray(acts.penetration_rate, float)[:, 0]
-    tally["seeds"] = (np.broadcast_to(np.asarray(dissemination.seeding_rate(lp, p)), (n,))[at.place_of] * cycling).sum() * dt
+    tally["seeds"] = (
+        np.broadcast_to(np.asarray(dissemination.seeding_rate(lp, p)), (n,))[at.place_of] * cycling
+    ).sum() * dt
     tally["fastest"] = fastest
     shape = () if stirred else g.voxels
     return After(

@@ -17,7 +17,10 @@ from tumornexus.tissue.step import Tissue
 
 SHAPES = {"flat": (12, 12), "solid": (8, 8, 8), "stirred": (12, 12)}
 # An antibody, a small molecule, a virus injected on the spot, and living cells of both kinds that are infused.
-REGIMEN = "pembrolizumab 200 mg q3w + dabrafenib 150 mg bid + t_vec 4e8 PFU q2w + car_t 1e8 cells once + nk_cells 1e9 cells q1w x3"
+REGIMEN = (
+    "pembrolizumab 200 mg q3w + dabrafenib 150 mg bid + t_vec 4e8 PFU q2w + car_t 1e8 cells once"
+    " + nk_cells 1e9 cells q1w x3"
+)
 
 
 def crowded(simulation: Simulation, seed: int) -> Tissue:

@@ -200,7 +200,7 @@ def test_a_growing_cluster_is_round(shape: tuple[int, ...]):
 
 @pytest.mark.parametrize("reach", [0, 256])
 def test_a_reach_that_is_no_distance_is_refused(reach: int):
-    with pytest.raises(SimulationError, match="1 to 255"):
+    with pytest.raises(SimulationError, match="1 to 254"):
         divide(*tissue(1, (4, 4)), reach)
 
 

@@ -75,16 +75,13 @@ def test_a_patient_is_one_member_that_has_grown(patient: VirtualPatient, knowled
 def test_the_same_seed_gives_the_same_patient(patient: VirtualPatient, knowledge: Knowledge):
     again = virtual_patient("melanoma", knowledge, phenotype="inflamed", seed=1)
     np.testing.assert_array_equal(again.values, patient.values)
-    other = virtual_patient("melanoma", knowledge, phenotype="inflamed", seed=2)
-    assert (other.values != patient.values).any()
 
 
 @pytest.mark.simulation
-def test_mechanisms_change_the_parameters_they_act_on(knowledge: Knowledge):
-    """The same draws with and without the cause."""
-    without = virtual_patient("melanoma", knowledge, phenotype="inflamed", mechanisms={"b2m_loss": 0.0}, seed=1)
-    with_ = virtual_patient("melanoma", knowledge, phenotype="inflamed", mechanisms={"b2m_loss": 1.0}, seed=1)
-    j = without.names.index("initial_fraction_b2m_loss")
-    assert with_.values[j] > without.values[j] + 0.5
-    assert with_.activities["b2m_loss"] > 0.99
-    assert "b2m_loss" not in without.activities
+def test_a_mechanism_set_by_hand_acts(patient: VirtualPatient, knowledge: Knowledge):
+    """The phenotype says that there is no B2M loss; by hand there is."""
+    lost = virtual_patient("melanoma", knowledge, phenotype="inflamed", mechanisms={"b2m_loss": 1.0}, seed=1)
+    j = lost.names.index("initial_fraction_b2m_loss")
+    assert lost.values[j] > patient.values[j] + 0.5
+    assert lost.activities["b2m_loss"] > 0.99
+    assert "b2m_loss" not in patient.activities

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tissue.scenes import crowded
 
+from tissue.scenes import crowded
 from tumornexus.errors import SimulationError
 from tumornexus.io.checkpoint import load_checkpoint, save_checkpoint
 from tumornexus.tissue.patient import VirtualPatient
@@ -140,7 +140,6 @@ def test_rounds_keep_the_fastest_cells_below_a_hop_a_round(patient: VirtualPatie
 
 def test_the_start_is_part_of_the_seed(patient: VirtualPatient, simulations: dict[str, Simulation], knowledge):
     from tissue.scenes import REGIMEN
-
     from tumornexus.knowledge import parse_regimen
     from tumornexus.systemic.treatment import prepare
 

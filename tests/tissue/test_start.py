@@ -1,4 +1,4 @@
-"""Where a tissue begins: the composition of the patient, cancer cells in nests, the others where the closure lets them."""
+"""Where a tissue begins: the composition of the patient, cancer cells in nests, others as the closure has it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ FLAT, SOLID = Geometry((96, 96), 17.0), Geometry((20, 24, 28), 17.0)
 shares_of = st.lists(st.floats(0.01, 1.0), min_size=len(KINDS) - 1, max_size=len(KINDS) - 1)
 
 
+def only(**shares: float) -> dict[str, float]:
+    """Return the shares of all kinds, none of those not named."""
+    return {name: shares.get(name, 0.0) for name in KINDS[1:]}
+
+
 def generator(seed: int) -> np.random.Generator:
     return named_generator(seed, "test", "layout")
 
@@ -52,7 +57,8 @@ def test_the_layout_has_the_composition_asked_for(weights: list[float], filled: 
 
 def test_rare_cells_have_the_right_mean_over_seeds():
     geometry = Geometry((12, 12), 17.0)
-    shares = {"cancer": 0.9, "nk": 0.1 - 0.3 / (0.8 * 144), "car_t": 0.3 / (0.8 * 144)}
+    rare = 0.3 / (0.8 * 144)
+    shares = only(cancer=0.9, nk=0.1 - rare, car_t=rare)
     n = [int((lay_out(geometry, shares, 0.8, 0.5, generator(s)) == KIND["car_t"]).sum()) for s in range(400)]
     assert np.mean(n) == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / 400))
 
@@ -62,40 +68,42 @@ def test_rare_cells_have_the_right_mean_over_seeds():
 def test_nests_have_their_share_and_their_size(geometry: Geometry, share: float):
     mask = nests(geometry, share, generator(1))
     assert mask.mean() == pytest.approx(share, abs=1e-3)
-    # Neighbors at a tenth of a nest's size belong together far more often than by chance, at two sizes they do not.
-    near, far = (np.roll(mask, int(NEST_UM * f / geometry.site_um), 0)[: mask.shape[0]] == mask for f in (0.15, 0.0))
+    # Sites much nearer than the size of a nest are of one sort far more often than by chance.
+    step = int(0.15 * NEST_UM / geometry.site_um)
+    alike = (mask[step:] == mask[:-step]).mean()
     by_chance = share**2 + (1 - share) ** 2
-    assert far.all()
-    assert near.mean() > by_chance + 0.6 * (1 - by_chance)
+    assert alike > by_chance + 0.6 * (1 - by_chance)
 
 
 @pytest.mark.parametrize("geometry", [FLAT, SOLID])
 def test_cancer_cells_stand_in_nests_and_fibroblasts_between(geometry: Geometry):
-    shares = {"cancer": 0.5, "dead_antigen": 0.05, "cd8_effector": 0.1, "tam_m2": 0.1, "caf_matrix": 0.25}
+    shares = only(cancer=0.5, dead_antigen=0.05, cd8_effector=0.1, tam_m2=0.1, caf_matrix=0.25)
     kind = lay_out(geometry, shares, 0.85, 0.4, generator(2))
     tumor = np.isin(kind, [KIND[n] for n in NEST_KINDS])
     stroma = np.isin(kind, [KIND[n] for n in STROMA_KINDS])
-    smooth = ndimage.uniform_filter(tumor.astype(float), 3) / np.maximum(ndimage.uniform_filter((kind > 0) * 1.0, 3), 1e-9)
+    smooth = ndimage.uniform_filter(tumor.astype(float), 3) / np.maximum(
+        ndimage.uniform_filter((kind > 0) * 1.0, 3), 1e-9
+    )
     # The share of tumor around tumor cells and around fibroblasts.
     assert smooth[tumor].mean() > 0.75
     assert smooth[stroma].mean() < 0.3
 
 
-@pytest.mark.parametrize(("inside", "low", "high"), [(0.0, 0.0, 0.0), (0.3, 0.15, 0.45), (1.0, 0.85, 1.15)])
+@pytest.mark.parametrize(("inside", "low", "high"), [(0.0, 0.0, 0.0), (0.4, 0.35, 0.45), (1.0, 0.95, 1.05)])
 def test_immune_cells_enter_nests_as_far_as_the_closure_lets_them(inside: float, low: float, high: float):
     """Relative to standing anywhere at random."""
-    shares = {"cancer": 0.5, "nk": 0.2, "caf_matrix": 0.3}
+    shares = only(cancer=0.5, nk=0.2, caf_matrix=0.3)
     ratio = []
     for seed in range(4):
         kind = lay_out(FLAT, shares, 0.85, inside, generator(seed))
-        crowd = (kind == KIND["cancer"]).sum() + 0.0
+        crowd = (kind == KIND["cancer"]).sum()
         # In nests: among the cells that fill the same sites as cancer cells, found by the smoothed density of them.
         tumor = ndimage.uniform_filter((kind == KIND["cancer"]).astype(float), 3)
         stroma = ndimage.uniform_filter((kind == KIND["caf_matrix"]).astype(float), 3)
         within = ((kind == KIND["nk"]) & (tumor > stroma)).sum() / (kind == KIND["nk"]).sum()
         ratio.append(within / (crowd / (kind != 0).sum()))
-    # Cells right at the border are told apart by their neighbors only: 0.15 of slack.
-    assert low - 0.15 <= np.mean(ratio) <= high + 0.15
+    # Cells right at the border are told apart by their neighbors only: 0.2 of slack.
+    assert low - 0.2 <= np.mean(ratio) <= high + 0.2
 
 
 @pytest.mark.simulation
@@ -115,7 +123,9 @@ def test_a_tissue_starts_as_its_patient(patient: VirtualPatient, geometry: Geome
     assert million * cells == pytest.approx(sum(amounts), rel=1e-5)
     for name in HOST:
         value = np.asarray(getattr(patient.state, name))[0]
-        assert float(getattr(tissue.host.compartments, name)) == pytest.approx(0.0 if name == "toxicity_hazard" else value)
+        assert float(getattr(tissue.host.compartments, name)) == pytest.approx(
+            0.0 if name == "toxicity_hazard" else value
+        )
     for name in LEVELS:
         level = np.asarray(getattr(tissue.sites, name))
         assert np.ptp(level) == 0.0

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from tissue import plain_step
 from tissue.scenes import crowded, with_parameters
-
 from tumornexus.biology.contacts import hit_table
 from tumornexus.tissue.simulate import Simulation
 from tumornexus.tissue.step import Tissue, draw
@@ -48,7 +48,9 @@ def test_a_step_agrees_with_the_plain_twin(simulations: dict[str, Simulation], w
         for name in ("kind", "clone", "hits", "vessel"):
             np.testing.assert_array_equal(getattr(tissue.sites, name), twin.sites[name], err_msg=name)
         for name in ("age", "mhc1", "pdl1", "silencing", "car_antigen", "alt_checkpoint"):
-            np.testing.assert_allclose(getattr(tissue.sites, name), twin.sites[name], rtol=2e-5, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(
+                getattr(tissue.sites, name), twin.sites[name], rtol=2e-5, atol=1e-6, err_msg=name
+            )
         for name, value in twin.ground.items():
             np.testing.assert_allclose(getattr(tissue.ground, name), value, rtol=2e-5, atol=1e-6, err_msg=name)
         for name, value in twin.signals.items():

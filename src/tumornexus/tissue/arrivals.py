@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from tumornexus.tissue.census import box_sum
-from tumornexus.tissue.lattice import KIND, Geometry
+from tumornexus.tissue.lattice import KIND, Geometry, apart
 
 REACH = 2  # voxels on each side
 
@@ -29,30 +29,39 @@ def settle(
     """
     empty = kind == 0
     room = jnp.sum(empty, 0, dtype=jnp.float32)
-    if geometry.stirred:
-        total_room = jnp.maximum(jnp.sum(room), 1.0)
-        shares = {name: jnp.broadcast_to(jnp.sum(d) / total_room, room.shape) for name, d in demand.items()}
-        refused = jnp.where(jnp.sum(room) < 1.0, sum(jnp.sum(d) for d in demand.values()), 0.0)
-    else:
-        in_reach = box_sum(room, REACH)
-        open_ = in_reach > 0.5
-        inverse = jnp.where(open_, 1.0 / jnp.maximum(in_reach, 1.0), 0.0)
-        shares = {name: box_sum(d * inverse, REACH) for name, d in demand.items()}
-        refused = jnp.sum(jnp.where(open_, 0.0, sum(demand.values())))
-    total = sum(shares.values())
-    refused = refused + jnp.sum(jnp.where(empty, jnp.maximum(total - 1.0, 0.0), 0.0))
+    many = jnp.stack([jnp.broadcast_to(d, room.shape) for d in demand.values()])
+    total_room = jnp.sum(room)
+
+    def shares() -> tuple[jax.Array, jax.Array]:
+        """Return the shares of the demand of all kinds up to each (kind, *voxels), and what is refused."""
+        if geometry.stirred:
+            each = jnp.broadcast_to(
+                (jnp.sum(many, range(1, many.ndim)) / jnp.maximum(total_room, 1.0)).reshape(-1, *[1] * room.ndim),
+                many.shape,
+            )
+            refused = jnp.where(total_room < 1.0, jnp.sum(many), 0.0)
+        else:
+            in_reach = box_sum(room, REACH)
+            open_ = in_reach > 0.5
+            inverse = jnp.where(open_, 1.0 / jnp.maximum(in_reach, 1.0), 0.0)
+            each = jax.vmap(lambda d: box_sum(d * inverse, REACH))(many)
+            refused = jnp.sum(jnp.where(open_, 0.0, jnp.sum(many, 0)))
+        upto = [each[0]]
+        for share in each[1:]:
+            upto.append(upto[-1] + share)
+        return jnp.stack(upto), refused
+
+    upto, refused = apart(shares, total_room)
+    total = upto[-1]
     taken = empty & (chance < total)
     aim = which * total
-    upto, below = [], jnp.zeros_like(total)
-    for share in shares.values():
-        below = below + share
-        upto.append(below)
+    refused = refused + jnp.sum(jnp.where(empty, jnp.maximum(total - 1.0, 0.0), 0.0))
     # The last kind takes what rounding leaves of the interval.
-    kinds = jnp.asarray([KIND[name] for name in shares], kind.dtype)
+    kinds = jnp.asarray([KIND[name] for name in demand], kind.dtype)
     if geometry.stirred:
         # Shares are the same everywhere. The search is a loop, which keeps the compiler from choosing again for every
         # array that is made from the kinds: two thirds of a stirred step.
-        steps = jnp.stack([x.reshape(-1)[0] for x in upto[:-1]])
+        steps = upto[:-1].reshape(len(kinds) - 1, -1)[:, 0]
         arrived = kinds[jnp.searchsorted(steps, aim.ravel(), side="right").reshape(kind.shape)]
     else:
         arrived = jnp.broadcast_to(kinds[0], kind.shape)

@@ -7,6 +7,7 @@ is the average that the host scale works with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -69,11 +70,10 @@ def is_any(kind: jax.Array, names: tuple[str, ...]) -> jax.Array:
     return found
 
 
-def mean_around(level: jax.Array, carriers: jax.Array, geometry: Geometry) -> jax.Array:
-    """Return the mean of a level over the carriers around each voxel; where none is, over all sites."""
-    slight = 1e-4
-    w = carriers.astype(jnp.float32) + slight
-    return around(per_voxel(level * w), geometry) / around(per_voxel(w), geometry)
+def all_around(arrays: Mapping[str, jax.Array], geometry: Geometry) -> dict[str, jax.Array]:
+    """Return `around` of several voxel arrays, worked out together."""
+    found = jax.vmap(lambda x: around(x, geometry))(jnp.stack(list(arrays.values())))
+    return {name: found[i] for i, name in enumerate(arrays)}
 
 
 def weighted_mean(of_sites: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
@@ -97,15 +97,21 @@ def count(sites: Sites, ground: Ground, packing: jax.Array, vessel_share: jax.Ar
         full = n_around * packing
         vessels = per_voxel(sites.vessel) / (vessel_share * geometry.sites_per_voxel)
     cancerous = is_any(sites.kind, CANCER_KINDS)
-    levels = {
-        "mhc1": mean_around(sites.mhc1, cancerous, geometry),
-        "silencing": mean_around(sites.silencing, cancerous, geometry),
-        "car_antigen": mean_around(sites.car_antigen, cancerous, geometry),
-        "pdl1": mean_around(sites.pdl1, sites.kind != 0, geometry),
-        "alt_checkpoint": mean_around(sites.alt_checkpoint, is_any(sites.kind, T_CELLS), geometry),
-    }
+    # The mean of a level over the carriers around each voxel; where none is, over all sites.
+    slight = 1e-4
+    carriers = {"of_cancer": cancerous, "of_any": sites.kind != 0, "of_t_cells": is_any(sites.kind, T_CELLS)}
+    weights = {name: is_one.astype(jnp.float32) + slight for name, is_one in carriers.items()}
+    carried_by = {
+        "mhc1": "of_cancer", "silencing": "of_cancer", "car_antigen": "of_cancer", "pdl1": "of_any",
+        "alt_checkpoint": "of_t_cells",
+    }  # fmt: skip
+    sums = {name: per_voxel(getattr(sites, name) * weights[who]) for name, who in carried_by.items()}
+    found = all_around(
+        {**counts, "occupied": occupied, **sums, **{who: per_voxel(w) for who, w in weights.items()}}, geometry
+    )
+    levels = {name: found[name] / found[who] for name, who in carried_by.items()}
     cells = Cells(
-        **{name: around(n, geometry) / full for name, n in counts.items()},
+        **{name: found[name] / full for name in counts},
         **levels,
         vessels=vessels,
         matrix=ground.matrix,
@@ -116,7 +122,7 @@ def count(sites: Sites, ground: Ground, packing: jax.Array, vessel_share: jax.Ar
         lambda c: (c.mhc1, c.silencing, c.car_antigen), cells, (sites.mhc1, sites.silencing, sites.car_antigen)
     )
     if geometry.stirred:
-        crowding = around(occupied, geometry) / n_around
+        crowding = found["occupied"] / n_around
     else:
         room = jnp.full(geometry.voxels, float(geometry.sites_per_voxel), jnp.float32)
         crowding = box_sum(occupied, STRESS_REACH) / box_sum(room, STRESS_REACH)

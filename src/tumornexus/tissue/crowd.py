@@ -27,7 +27,8 @@ from jax import lax
 
 from tumornexus.errors import SimulationError
 
-MAX_REACH = 255  # distances are held in one byte
+MAX_REACH = 254  # distances are held in one byte
+_FAR = 255  # no empty site within reach
 
 # What stands on a site, in one word. From _WISH on a cell that wants to divide: its priority, and its direction in the
 # three lowest bits (_NOWHERE: a push that the cells ahead withstood).
@@ -94,11 +95,40 @@ class _Way(NamedTuple):
 
     def gap(self, empty: jax.Array, reach: int) -> jax.Array:
         """Return the distance to the first empty site ahead (uint8), 0 if none is within reach; outside is a wall."""
-        ahead = self.look(empty, reach, outside=False)
-        gap = jnp.zeros(empty.shape, jnp.uint8)
-        for k in range(reach, 0, -1):
-            gap = jnp.where(ahead(k), jnp.uint8(k), gap)
-        return gap
+        far = jnp.uint8(_FAR)
+
+        def wider(gap: jax.Array, there: jax.Array, shift: jax.Array) -> jax.Array:
+            return jnp.minimum(gap, jnp.where(there < far, there + shift.astype(jnp.uint8), far))
+
+        one = jnp.where(self.look(empty, 1, outside=False)(1), jnp.uint8(1), far)
+        gap = self.double(one, reach, wider, outside=far)
+        return jnp.where(gap < far, gap, 0)
+
+    def double(
+        self, x: jax.Array, reach: int, join: Callable[[jax.Array, jax.Array, jax.Array], jax.Array], outside: object
+    ) -> jax.Array:
+        """Return what `join` makes of x on the `reach` sites from each on ahead, its own included.
+
+        `join` takes what has been gathered here, what has been gathered `shift` sites ahead, and the shift; windows of
+        1, 2, 4, ... sites, of which the last may overlap. In a loop, as the compiler would work out every window anew
+        for each that it is part of.
+        """
+        shifts, covered = [], 1
+        while covered < reach:
+            shifts.append(min(covered, reach - covered))
+            covered += shifts[-1]
+        if not shifts:
+            return x
+        n, far = x.shape[self.axis], max(shifts)
+        wide = [(0, 0, 0)] * x.ndim
+        wide[self.axis] = (far, 0, 0) if self.back else (0, far, 0)
+
+        def one(found: jax.Array, shift: jax.Array) -> tuple[jax.Array, None]:
+            padded = lax.pad(found, jnp.asarray(outside, x.dtype), wide)
+            there = lax.dynamic_slice_in_dim(padded, far - shift if self.back else shift, n, axis=self.axis)
+            return join(found, there, shift), None
+
+        return lax.scan(one, x, jnp.asarray(shifts, jnp.int32))[0]
 
     def before_wall(self, shape: tuple[int, ...], reach: int) -> np.ndarray:
         """Return the sites with fewer than `reach` sites between them and the border, (n,) along the axis."""
@@ -123,7 +153,7 @@ def divide(
 
     The occupied sites grow by births - sum(left); every old cell appears once in `source`, mothers also under their
     daughters; nobody moves by more than one site per direction. An old site never falls empty: its cell stays or the
-    next one follows. Raises SimulationError when `reach` is not within 1 to 255 sites.
+    next one follows. Raises SimulationError when `reach` is not within 1 to 254 sites.
     """
     if not 1 <= reach <= MAX_REACH:
         raise SimulationError(
@@ -174,12 +204,15 @@ def divide(
                 here = jnp.where(gap_behind(k) == k, wish_behind(k), 0)
                 mother = jnp.where(here > best, jnp.uint8(k), mother)
                 best = jnp.maximum(best, here)
+
             # A site m before an empty one receives its neighbor if the mother is farther back than itself.
-            mother_ahead = way.look(mother, reach)
-            moved, born = jnp.zeros(word.shape, bool), jnp.zeros(word.shape, bool)
-            for m in range(reach):
-                moved |= mother_ahead(m) > m
-                born |= mother_ahead(m) == m + 1
+            # How much farther back: m less than the mother's distance from there, where that is positive.
+            def nearer(still: jax.Array, there: jax.Array, shift: jax.Array) -> jax.Array:
+                step = shift.astype(jnp.uint8)
+                return jnp.maximum(still, jnp.where(there > step, there - step, 0))
+
+            still = way.double(mother, reach, nearer, outside=0)
+            moved, born = still > 0, still == 1
             divided = way.look(born, 1, outside=False)(1)
             source = jnp.where(moved, behind_way.look(source, 1)(1), source)
             word = jnp.where(moved, behind_way.look(word, 1)(1), word)

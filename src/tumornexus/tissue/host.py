@@ -130,7 +130,8 @@ def under_drugs(
     ratio = jnp.where(a.local > 0.0, 1.0, ratio)
     here = jnp.where(slow, host.soaked[:, None], in_plasma) * ratio
     p = modulate(bare, a, occupancy(here, a.ec50, a.hill, hill_is_one=hill_is_one), acted)
-    changed = {*acted.multiply, *acted.add, *acted.saturate}
+    # In a fixed order, unlike that of a set: the same program, and so the same bits, in every process.
+    changed = dict.fromkeys((*acted.multiply, *acted.add, *acted.saturate))
     p = p.replaced({n: getattr(p, n).reshape(voxels) for n in changed if getattr(p, n).size > 1 or voxels == ()})
     p = p.replaced({name: getattr(h, name) for name in CIRCULATING})
     steroid = jnp.clip(h.steroid_exposure + host.compartments.steroid, 0.0, 1.0)

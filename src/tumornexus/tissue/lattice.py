@@ -8,7 +8,9 @@ the voxel axes) where laws are evaluated, so that what a voxel sees broadcasts t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -17,6 +19,8 @@ import jax.numpy as jnp
 from tumornexus.biology.presentation import CloneTraits
 from tumornexus.cellkinds import KINDS
 from tumornexus.systemic.state import CLONES, clone_traits
+
+Made = TypeVar("Made")
 
 KIND = {name: index for index, name in enumerate(KINDS)}
 CANCER_KINDS = ("cancer", "persister", "infected")
@@ -79,6 +83,18 @@ class Ground(eqx.Module):
     tls: jax.Array
     bacteria: jax.Array
     virus: jax.Array  # infectious units per cell
+
+
+def apart(work: Callable[[], Made], number: jax.Array) -> Made:
+    """Return work(), computed once, in a part of the program of its own.
+
+    For the compiler alone. It melts what is cheap in operations into everything that reads it, so that a result with
+    ten readers is worked out ten times, and large programs take minutes to compile; its own barriers against this are
+    dropped on CPUs. Here the work is a branch, always taken, which the compiler cannot know: `number`, a scalar known
+    only at run time, is never negative.
+    """
+    nothing = jax.eval_shape(work)
+    return jax.lax.cond(number >= 0, work, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), nothing))
 
 
 def to_blocks(x: jax.Array, coarse: int) -> jax.Array:

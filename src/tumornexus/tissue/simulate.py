@@ -23,16 +23,28 @@ from tumornexus.tissue.step import Fixed, Setting, Tally, Tissue, draw, step
 
 HOPS_A_ROUND = 0.7  # of the fastest cells: below one, a walker's mean square displacement is exact
 MOST_ROUNDS = 24
+MOST_AT_ONCE = 256  # steps in one call of the compiled program
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(setting: Setting, steps: int) -> Any:
+def _compiled(setting: Setting) -> Any:
+    """Return the function that takes up to `MOST_AT_ONCE` steps.
+
+    Their number is not compiled in: programs for different numbers round differently, so that a run would depend on
+    where it was cut.
+    """
+
     @jax.jit
-    def run(tissue: Tissue, fixed: Fixed, key: jax.Array) -> tuple[Tissue, Tally]:
-        def one(tissue: Tissue, _: None) -> tuple[Tissue, Tally]:
+    def run(tissue: Tissue, fixed: Fixed, key: jax.Array, steps: jax.Array) -> tuple[Tissue, Tally]:
+        def one(tissue: Tissue) -> tuple[Tissue, Tally]:
             return step(tissue, draw(key, tissue.step, setting), fixed, setting)
 
-        return jax.lax.scan(one, tissue, None, length=steps)
+        def on(number: jax.Array, carried: tuple[Tissue, Tally]) -> tuple[Tissue, Tally]:
+            tissue, tally = one(carried[0])
+            return tissue, jax.tree.map(lambda all_, new: all_.at[number].set(new), carried[1], tally)
+
+        kept = jax.tree.map(lambda x: jnp.zeros((MOST_AT_ONCE, *x.shape), x.dtype), jax.eval_shape(one, tissue)[1])
+        return jax.lax.fori_loop(0, steps, on, (tissue, kept))
 
     return run
 
@@ -48,8 +60,13 @@ class Simulation:
     dt_hours: float
 
     def advance(self, tissue: Tissue, steps: int) -> tuple[Tissue, Tally]:
-        """Return the tissue after `steps` steps, and what happened in each of them (step,)."""
-        return _compiled(self.setting, steps)(tissue, self.fixed, self.key)
+        """Return the tissue after `steps` steps, at least one, and what happened in each of them (step,)."""
+        tallies = []
+        for at in range(0, steps, MOST_AT_ONCE):
+            many = min(MOST_AT_ONCE, steps - at)
+            tissue, tally = _compiled(self.setting)(tissue, self.fixed, self.key, jnp.asarray(many, jnp.int32))
+            tallies.append(jax.tree.map(lambda x, many=many: x[:many], tally))
+        return tissue, jax.tree.map(lambda *parts: jnp.concatenate(parts), *tallies)
 
     def run(self, steps: int, chunk: int, tissue: Tissue | None = None) -> Iterator[tuple[Tissue, Tally]]:
         """Yield the tissue after every `chunk` steps until step number `steps`.

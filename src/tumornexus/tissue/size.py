@@ -28,8 +28,9 @@ STATE_COPIES = 3
 SITE_ARRAYS_IN_WORK = 64
 # A field solve keeps field, gain, loss, residual and two vectors on its voxels and, coarsened, 4/3 of them (2D).
 FIELD_ARRAYS_IN_WORK = 8
-# Interpreter and libraries take 0.32 GB once imported, 0.47 GB after compiling 300 terms (measured); the rest is slack.
-PROGRAM_BYTES = 600_000_000
+# Most of a small simulation is its compilation: the benchmark of the tissue (`benchmarks/tissue.py`) peaked at 1.8 GB
+# with 20 000 cells, 1.9 GB with 100 000, 2.4 GB with 1 000 000 (2D) and 1.7 GB with 200 000 (3D). The rest is slack.
+PROGRAM_BYTES = 1_950_000_000
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from tumornexus.tissue.lattice import (
     Geometry,
     Ground,
     Sites,
+    apart,
     to_blocks,
     to_lattice,
     upsample,
@@ -185,20 +186,22 @@ def situation(tissue: Tissue, sites: Sites, fixed: Fixed, setting: Setting) -> S
     """Return the surroundings and rates of all cells; `sites` in blocks."""
     g, bare = setting.geometry, fixed.bare
     share = vasculature.vessel_share(g.site_um, len(g.shape), bare)
-    census = count(sites, tissue.ground, bare.packing, share, g)
+    at = tissue.step
+    census = apart(lambda: count(sites, tissue.ground, bare.packing, share, g), at)
     access = drug_access(census, tissue.signals, bare, g)
     p, h = around_it.under_drugs(bare, tissue.host, fixed.drugs, access, setting.acted, setting.hill_is_one)
-    seen = recognize(census, p, g)
-    if g.stirred:
-        local = mediators.quasi_steady(census.cells, seen.recognized_mean, p)
-        residual = jnp.zeros(())
-    else:
+    seen = apart(lambda: recognize(census, p, g), at)
+
+    def signals() -> tuple[Local, jax.Array]:
+        if g.stirred:
+            return mediators.quasi_steady(census.cells, seen.recognized_mean, p), jnp.zeros(())
         spread = Diffusion(tissue.signals, p, g)
         spread_level = mediators.quasi_steady(census.cells, seen.recognized_mean, p, spread)
         # From here on vessels are those of the surroundings, not of the voxel alone.
         felt = spread("perfusion", census.cells.vessels)
-        local = eqx.tree_at(lambda x: x.cells.vessels, spread_level, felt)
-        residual = spread.residual
+        return eqx.tree_at(lambda x: x.cells.vessels, spread_level, felt), spread.residual
+
+    local, residual = apart(signals, at)
     c = tissue.host.compartments
     occupied = jnp.sum(census.occupied)
     lesion = jnp.maximum(occupied * fixed.million_per_site, 1e-9)
@@ -220,7 +223,7 @@ def situation(tissue: Tissue, sites: Sites, fixed: Fixed, setting: Setting) -> S
         supply=volume / (volume + bare.entry_half_volume),
         room=jnp.maximum(1.0 - volume / bare.max_volume, 0.0),
     )
-    fates, flow = of_cells(sites.kind, local, census, seen, tissue.ground, blood, p, g)
+    fates, flow = apart(lambda: of_cells(sites.kind, local, census, seen, tissue.ground, blood, p, g), at)
     return Situation(local, census, seen, fates, flow, blood, p, h, car_antigen, residual)
 
 
@@ -281,19 +284,28 @@ def _becomes(kind: jax.Array, table: dict[str, str], where: jax.Array) -> jax.Ar
     return after
 
 
-def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[Tissue, Tally]:
-    """Return the tissue one step later, and what happened in it."""
+class Changed(NamedTuple):
+    """The tissue after fates, arrivals and levels, before divisions and walks; sites in blocks."""
+
+    sites: Sites
+    divide: jax.Array  # which cells want to
+    deaths: jax.Array  # scalars, as in `Tally`
+    killed: jax.Array
+    vanished: jax.Array
+    arrived: jax.Array
+    refused: jax.Array
+    emigrated: jax.Array
+
+
+def vessels_here(now: Situation, g: Geometry) -> jax.Array:
+    """Return the vessels of each place over those of its surroundings: where cells come out of blood."""
+    return jnp.ones(()) if g.stirred else now.census.cells.vessels / jnp.maximum(now.local.vessels, 1e-3)
+
+
+def change(sites: Sites, now: Situation, draws: Draws, nk_given: jax.Array, fixed: Fixed, setting: Setting) -> Changed:
+    """Return what becomes of every site within a step; `nk_given`: NK cells infused, Mcell."""
     g, dt = setting.geometry, fixed.dt
-    day = tissue.step * dt
-    host, virus_given, nk_given = around_it.given(tissue.host, fixed.drugs, day, dt)
-    occupied_before = jnp.maximum(jnp.sum(tissue.sites.kind != 0, dtype=jnp.float32), 1.0)
-    virus_per_cell = virus_given / (occupied_before * fixed.million_per_site)
-    ground = eqx.tree_at(lambda x: x.virus, tissue.ground, tissue.ground.virus + virus_per_cell)
-    tissue = Tissue(tissue.sites, ground, tissue.signals, host, tissue.step)
-    sites = jax.tree.map(lambda x: to_blocks(x, g.coarse), tissue.sites)
-    now = situation(tissue, sites, fixed, setting)
-    p, flow, census = now.p, now.flow, now.census
-    kind = sites.kind
+    p, flow, census, kind = now.p, now.flow, now.census, sites.kind
 
     # Fates of cells.
     outcome = decide(now.fates, draws.event, draws.which, dt)
@@ -303,7 +315,6 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     else:
         hits, killed = strike(sites.hits, flow.attack, fixed, draws.hit, draws.which)
     gone = outcome.die | killed
-    divide_now = outcome.divide & ~killed
     after = _becomes(kind, SWITCH, outcome.switch)
     after = _becomes(after, OTHER, outcome.other)
     after = jnp.where(gone, jnp.where(remains, KIND["dead_antigen"], 0).astype(kind.dtype), after)
@@ -313,11 +324,12 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     demand = {name: flow.arrive[name] * census.occupied * dt for name in ARRIVING}
     if not g.stirred:
         from_stroma = _from_stroma([demand[name] for name in LOCAL], now, g)
-        weight = census.cells.vessels / jnp.maximum(now.local.vessels, 1e-3)
-        demand = {name: d * weight for name, d in demand.items()} | dict(zip(LOCAL, from_stroma, strict=True))
+        demand = {name: d * vessels_here(now, g) for name, d in demand.items()} | dict(
+            zip(LOCAL, from_stroma, strict=True)
+        )
     turned = per_voxel(outcome.switch & (kind == KIND["cd8_progenitor"]))
     extra = jnp.maximum(p.differentiation_burst - 1.0, 0.0) * turned
-    infused = nk_given / fixed.million_per_site * census.occupied / occupied_before
+    infused = nk_given / fixed.million_per_site * census.occupied / jnp.maximum(jnp.sum(census.occupied), 1.0)
     demand |= {"cd8_effector": demand["cd8_effector"] + extra, "nk": demand["nk"] + infused}
     # Sites vacated in this very step stay empty until the next, so that their random numbers are used once.
     held = jnp.where((after == 0) & (kind != 0), jnp.asarray(255, kind.dtype), after)
@@ -328,7 +340,7 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
     def towards(level: jax.Array, target: jax.Array, rate: jax.Array) -> jax.Array:
         return frozen(level, rate * target, rate, dt)
 
-    moved_on = Sites(
+    changed = Sites(
         kind=after,
         clone=jnp.where(came, 0, sites.clone).astype(jnp.uint8),
         hits=hits,
@@ -345,34 +357,65 @@ def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[
         alt_checkpoint=towards(sites.alt_checkpoint, flow.alt_checkpoint, p.checkpoint_rate),
         vessel=_vessels(sites.vessel, flow, draws.vessel, fixed.bare, dt, g),
     )
-    lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), moved_on)
-    wants = to_lattice(divide_now, g.coarse)
-    lattice, newborn, blocked = _divide(lattice, wants, draws, g)
-    births = jnp.sum(newborn & is_any(lattice.kind, REMAINS), dtype=jnp.float32)
-    lattice = _mutate(lattice, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
-    if not g.stirred and setting.rounds:
-        lattice = _walk(lattice, now, draws.moves, fixed, g)
-
-    ground = _ground(tissue.ground, now, dt, g)
-    million = fixed.million_per_site
-    emigrated = jnp.sum(outcome.other & (kind == KIND["dendritic"]), dtype=jnp.float32)
-    host = _host(tissue.host, now, census, ground, emigrated * million / dt, weight, fixed, setting, day)
-    cancerous = is_any(kind, REMAINS)
-    tally = Tally(
-        births=births,
-        divisions=jnp.sum(newborn, dtype=jnp.float32),
-        deaths=jnp.sum(gone & cancerous, dtype=jnp.float32),
+    return Changed(
+        changed,
+        outcome.divide & ~killed,
+        deaths=jnp.sum(gone & remains, dtype=jnp.float32),
         killed=jnp.sum(killed, dtype=jnp.float32),
         vanished=jnp.sum((held == 255), dtype=jnp.float32),
         arrived=jnp.sum(came, dtype=jnp.float32),
         refused=refused,
+        emigrated=jnp.sum(outcome.other & (kind == KIND["dendritic"]), dtype=jnp.float32),
+    )
+
+
+def step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> tuple[Tissue, Tally]:
+    """Return the tissue one step later, and what happened in it."""
+    g, dt, at = setting.geometry, fixed.dt, tissue.step
+    day = at * dt
+    host, virus_given, nk_given = around_it.given(tissue.host, fixed.drugs, day, dt)
+    occupied_before = jnp.maximum(jnp.sum(tissue.sites.kind != 0, dtype=jnp.float32), 1.0)
+    virus_per_cell = virus_given / (occupied_before * fixed.million_per_site)
+    ground = eqx.tree_at(lambda x: x.virus, tissue.ground, tissue.ground.virus + virus_per_cell)
+    tissue = Tissue(tissue.sites, ground, tissue.signals, host, at)
+    sites = jax.tree.map(lambda x: to_blocks(x, g.coarse), tissue.sites)
+    now = situation(tissue, sites, fixed, setting)
+
+    def changes() -> tuple[Sites, jax.Array, Changed]:
+        changed = change(sites, now, draws, nk_given, fixed, setting)
+        lattice = jax.tree.map(lambda x: to_lattice(x, g.coarse), changed.sites)
+        return lattice, to_lattice(changed.divide, g.coarse), changed._replace(sites=None, divide=None)
+
+    lattice, wants, changed = apart(changes, at)
+
+    def divisions() -> tuple[Sites, jax.Array, jax.Array, jax.Array]:
+        divided, newborn, blocked = _divide(lattice, wants, draws, g)
+        divided = _mutate(divided, newborn, to_lattice(draws.mutate, g.coarse), fixed.bare)
+        births = jnp.sum(newborn & is_any(divided.kind, REMAINS), dtype=jnp.float32)
+        return divided, births, jnp.sum(newborn, dtype=jnp.float32), blocked
+
+    divided, births, divided_all, blocked = apart(divisions, at)
+    if not g.stirred and setting.rounds:
+        divided = apart(lambda: _walk(divided, now, draws.moves, fixed, g), at)
+
+    ground = _ground(tissue.ground, now, dt, g)
+    emigrated = changed.emigrated * fixed.million_per_site / dt
+    host = apart(lambda: _host(tissue.host, now, ground, emigrated, fixed, setting, day), at)
+    tally = Tally(
+        births=births,
+        divisions=divided_all,
+        deaths=changed.deaths,
+        killed=changed.killed,
+        vanished=changed.vanished,
+        arrived=changed.arrived,
+        refused=changed.refused,
         blocked=blocked,
-        emigrated=emigrated,
-        seeds=jnp.sum(flow.seeds * census.counts["cancer"]) * dt,
+        emigrated=changed.emigrated,
+        seeds=jnp.sum(now.flow.seeds * now.census.counts["cancer"]) * dt,
         field_residual=now.residual,
         fastest=jnp.max(sum(now.fates)),
     )
-    return Tissue(lattice, ground, now.local.signals, host, tissue.step + 1), tally
+    return Tissue(divided, ground, now.local.signals, host, at + 1), tally
 
 
 def _from_stroma(demand: list[jax.Array], now: Situation, g: Geometry) -> list[jax.Array]:
@@ -498,14 +541,14 @@ def _ground(ground: Ground, now: Situation, dt: jax.Array, g: Geometry) -> Groun
 
 
 def _host(
-    host: Host, now: Situation, census: Census, ground: Ground, emigrating: jax.Array, weight: jax.Array, fixed: Fixed,
-    setting: Setting, day: jax.Array,
-) -> Host:  # fmt: skip
+    host: Host, now: Situation, ground: Ground, emigrating: jax.Array, fixed: Fixed, setting: Setting, day: jax.Array
+) -> Host:
     """Return the host one step later, given what the tissue took from it and sent to it.
 
-    `weight`: vessels of a place over those of its surroundings. Cells leave blood where they are called to the tissue.
+    Cells leave blood where they are called to the tissue.
     """
-    million, flow = fixed.million_per_site, now.flow
+    million, flow, census = fixed.million_per_site, now.flow, now.census
+    weight = vessels_here(now, setting.geometry)
     occupied = jnp.maximum(jnp.sum(census.occupied), 1.0)
 
     def mean(rate: jax.Array) -> jax.Array:
