@@ -207,7 +207,7 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
             table, after = weekly(sim, 28, space)
             rows.append(table.assign(arm=word, seed=seed))
             if seed == 1:
-                picture(axes[bool(mechanisms)], sim, after, f"{word}, 4 weeks on")
+                picture(axes[int(bool(mechanisms))], sim, after, f"{word}, 4 weeks on")
     every = pd.concat(rows)
     for (arm, _), part in every.groupby(["arm", "seed"]):
         color = COLOR["inflamed" if "reversed" in str(arm) else "excluded"]
