@@ -177,7 +177,8 @@ def phenotypes(out: Path) -> tuple[list[Finding], Any]:
         [("cd8_tissue", "CD8 per mm² of tissue"), ("cd8_nest", "CD8 per mm² of nest"), ("ratio", "nest over stroma")],
         strict=True,
     ):
-        for (name, _, _), part in every.groupby(["setting", "tumor", "seed"]):
+        for key, part in every.groupby(["setting", "tumor", "seed"]):
+            name = tuple(key)[0]  # type: ignore[arg-type]
             axis.plot(part["day"], part[field], color=COLOR[str(name)], lw=1)
         axis.set(xlabel="day", title=label)
     for name in NAMES:
@@ -209,7 +210,8 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
             if seed == 1:
                 picture(axes[int(bool(mechanisms))], sim, after, f"{word}, 4 weeks on")
     every = pd.concat(rows)
-    for (arm, _), part in every.groupby(["arm", "seed"]):
+    for key, part in every.groupby(["arm", "seed"]):
+        arm = tuple(key)[0]  # type: ignore[arg-type]
         color = COLOR["inflamed" if "reversed" in str(arm) else "excluded"]
         axes[2].plot(part["day"], part["ratio"], color=color, label=arm)
     axes[2].set(xlabel="day", title="CD8 nest over stroma")
@@ -390,7 +392,7 @@ EXPERIMENTS: dict[int, Callable[[Path], tuple[list[Finding], Any]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--only", type=int, nargs="*", choices=tuple(EXPERIMENTS), default=tuple(EXPERIMENTS))
     chosen = parser.parse_args(arguments)
