@@ -178,7 +178,7 @@ def phenotypes(out: Path) -> tuple[list[Finding], Any]:
         strict=True,
     ):
         for key, part in every.groupby(["setting", "tumor", "seed"]):
-            name = tuple(key)[0]  # type: ignore[arg-type]
+            name = next(iter(key))  # type: ignore[arg-type]
             axis.plot(part["day"], part[field], color=COLOR[str(name)], lw=1)
         axis.set(xlabel="day", title=label)
     for name in NAMES:
@@ -211,7 +211,7 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
                 picture(axes[int(bool(mechanisms))], sim, after, f"{word}, 4 weeks on")
     every = pd.concat(rows)
     for key, part in every.groupby(["arm", "seed"]):
-        arm = tuple(key)[0]  # type: ignore[arg-type]
+        arm = next(iter(key))  # type: ignore[arg-type]
         color = COLOR["inflamed" if "reversed" in str(arm) else "excluded"]
         axes[2].plot(part["day"], part["ratio"], color=color, label=arm)
     axes[2].set(xlabel="day", title="CD8 nest over stroma")
