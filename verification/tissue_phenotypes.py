@@ -233,7 +233,7 @@ def normalization(out: Path) -> tuple[list[Finding], Any]:
     tables = {word: weekly(simulation(v, 42, 1, regimen), 42, supply)[0] for word, regimen in doses.items()}
     figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
     labels = {"perfusion": "perfusion", "oxygen": "oxygen, mmHg", "entry": "entry of CD8 per day",
-              "vessels": "share of sites with a vessel"}  # fmt: skip
+              "vessels": "vessels per site"}  # fmt: skip
     for axis, (field, label) in zip(axes, labels.items(), strict=True):
         for (word, table), color in zip(tables.items(), ("#777777", "#d98c21", "#b3173a"), strict=True):
             axis.plot(table["day"], table[field], color=color, label=word)
