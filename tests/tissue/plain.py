@@ -115,31 +115,3 @@ def divide(occupied, wants, order, priority, direction, strength, reach, resist=
     for site, cell in cells.items():
         source[site], newborn[site], blocked[site] = cell["from"], cell["new"], cell["wish"]
     return {"source": source, "newborn": newborn, "blocked": blocked, "left": left, "births": births}
-
-
-def box(site: tuple[int, ...], shape: tuple[int, ...], radius: int) -> list[tuple[int, ...]]:
-    """Return the sites of the box around a site, cut off at the border."""
-    sides = [range(max(c - radius, 0), min(c + radius + 1, n)) for c, n in zip(site, shape, strict=True)]
-    return list(itertools.product(*sides))
-
-
-def settle(demand, empty, radius, uniform) -> tuple[np.ndarray, np.ndarray]:
-    """Return arrivals and refusals of `crowd.settle`: each site hands its demand to the empty sites around it."""
-    shape, types = empty.shape, len(demand)
-    intensity = np.zeros((types, *shape))
-    refused = np.zeros(types)
-    for site in itertools.product(*map(range, shape)):
-        room = [s for s in box(site, shape, radius) if empty[s]]
-        if not room:
-            refused += demand[(slice(None), *site)]
-        for s in room:
-            intensity[(slice(None), *s)] += demand[(slice(None), *site)] / len(room)
-    arrived = np.zeros(shape, np.uint8)
-    for site in zip(*np.nonzero(empty), strict=True):
-        each = intensity[(slice(None), *site)]
-        total = each.sum()
-        if total > 1:
-            refused += each * (1 - 1 / total)
-        if uniform[0][site] < total:
-            arrived[site] = 1 + np.searchsorted(np.cumsum(each), uniform[1][site] * total, side="right")
-    return arrived, refused

@@ -1,4 +1,4 @@
-"""Divisions and arrivals: nobody is lost or doubled, the plain twins agree, and the numbers are those demanded."""
+"""Divisions: nobody is lost or doubled, and the plain twin agrees."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from tissue import plain
 from tumornexus.errors import SimulationError
-from tumornexus.tissue.crowd import Division, DivisionDraws, box_sum, divide, draw_divisions, nearby, settle
+from tumornexus.tissue.crowd import Division, DivisionDraws, divide, draw_divisions
 
 push = jax.jit(divide, static_argnums=3, static_argnames="open_border")
 draw = jax.jit(draw_divisions, static_argnums=1)
-arrive = jax.jit(settle, static_argnums=2)
 
 
 def tissue(seed: int, shape: tuple[int, ...], filled: float = 0.75, dividing: float = 0.4) -> tuple:
@@ -202,86 +201,6 @@ def test_a_growing_cluster_is_round(shape: tuple[int, ...]):
 def test_a_reach_that_is_no_distance_is_refused(reach: int):
     with pytest.raises(SimulationError, match="1 to 254"):
         divide(*tissue(1, (4, 4)), reach)
-
-
-@pytest.mark.parametrize(("shape", "radius", "types"), [((8, 12), 1, 3), ((6, 5), 4, 1), ((4, 6, 8), 2, 2)])
-@pytest.mark.parametrize("filled", [0.3, 0.97])
-def test_arrivals_agree_with_the_plain_twin(shape: tuple, radius: int, types: int, filled: float):
-    for seed in range(4):
-        rng = np.random.default_rng(seed)
-        demand = np.where(rng.random((types, *shape)) < 0.2, rng.exponential(0.5, (types, *shape)), 0.0)
-        empty = rng.random(shape) > filled
-        uniform = rng.random((2, *shape), np.float32)
-        arrived, refused = arrive(demand.astype(np.float32), empty, radius, uniform)
-        twin = plain.settle(demand, empty, radius, uniform)
-        np.testing.assert_array_equal(arrived, twin[0])
-        np.testing.assert_allclose(refused, twin[1], rtol=1e-5, atol=1e-5)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**31), filled=st.floats(0.0, 1.0), scale=st.floats(0.0, 20.0))
-def test_arrivals_stand_on_empty_sites_and_refusals_are_part_of_the_demand(seed: int, filled: float, scale: float):
-    rng, shape = np.random.default_rng(seed), (8, 12)
-    demand = (scale * rng.random((3, *shape)) * (rng.random(shape) < 0.1)).astype(np.float32)
-    demand[1] = 0.0
-    empty = rng.random(shape) >= filled
-    arrived, refused = (np.asarray(x) for x in arrive(demand, empty, 2, rng.random((2, *shape), np.float32)))
-    assert not (arrived.astype(bool) & ~empty).any()
-    assert not (arrived == 2).any()  # nobody demanded
-    assert (refused >= 0.0).all()
-    asked = demand.sum(axis=(1, 2))
-    assert (refused <= asked * (1 + 1e-5)).all()
-    if not empty.any():
-        np.testing.assert_allclose(refused, asked, rtol=1e-5)
-
-
-@pytest.mark.parametrize("high", [0.3, 8.0])
-def test_as_many_arrive_as_are_demanded_and_not_refused(high: float):
-    """Also where vessels are crowded and more is demanded than there is room for."""
-    rng, shape, members = np.random.default_rng(3), (16, 16), 3000
-    demand = (high * rng.random((2, *shape)) * (rng.random(shape) < 0.08)).astype(np.float32)
-    empty = rng.random(shape) < 0.15
-    uniform = rng.random((members, 2, *shape), np.float32)
-    arrived, refused = jax.jit(jax.vmap(lambda u: settle(demand, empty, 2, u)))(uniform)
-    counts = np.stack([(np.asarray(arrived) == k).sum(axis=(1, 2)) for k in (1, 2)])
-    expected = demand.sum(axis=(1, 2)) - np.asarray(refused[0])
-    error = counts.std(axis=1) / np.sqrt(members)
-    assert (np.abs(counts.mean(axis=1) - expected) < 4.0 * error + 1e-6).all()
-    assert (error < 0.02 * expected).all()
-    assert (refused[0].sum() > 0.0) == (high > 1.0)
-
-
-def test_one_vessel_fills_its_box_evenly():
-    shape, members = (12, 12), 4000
-    demand = np.zeros((1, *shape), np.float32)
-    demand[0, 5, 5] = 0.5
-    empty = np.ones(shape, bool)
-    empty[4, 4:7] = False
-    uniform = np.random.default_rng(1).random((members, 2, *shape), np.float32)
-    arrived = np.asarray(jax.jit(jax.vmap(lambda u: settle(demand, empty, 2, u).arrived))(uniform))
-    shown = arrived.mean(axis=0)
-    expected = np.zeros(shape)
-    expected[3:8, 3:8] = 0.5 / 22
-    expected[~empty] = 0.0
-    assert (np.abs(shown - expected) <= 4.5 * np.sqrt(expected / members)).all()
-
-
-@pytest.mark.parametrize(("shape", "radius"), [((5, 9), 2), ((4, 6, 5), 1), ((4, 4), 7), ((6, 6), 0)])
-def test_neighborhoods_are_counted_up_to_the_border(shape: tuple[int, ...], radius: int):
-    counts = np.random.default_rng(2).integers(0, 5, (2, *shape)).astype(np.float32)
-    total, sites = (np.asarray(x) for x in nearby(counts, radius, ndim=len(shape)))
-    for site in np.ndindex(shape):
-        around = plain.box(site, shape, radius)
-        assert sites[site] == len(around)
-        for k in range(2):
-            assert total[(k, *site)] == sum(counts[(k, *s)] for s in around)
-    np.testing.assert_array_equal(nearby(counts[0], radius)[0], total[0])
-
-
-def test_box_sums_keep_small_numbers_beside_large_ones():
-    x = np.zeros((4, 64), np.float32)
-    x[:, 0], x[:, 40] = 1e8, 1e-3
-    np.testing.assert_allclose(np.asarray(box_sum(x, 1, 2))[1, 40], 3e-3, rtol=1e-6)
 
 
 def test_replicates_divide_as_they_do_alone():

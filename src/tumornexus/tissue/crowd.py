@@ -1,6 +1,6 @@
-"""Crowding: dividing cells push their neighbors aside, and arriving cells find an empty site.
+"""Crowding: dividing cells push their neighbors aside.
 
-Division. A cell that divides takes one of the 2 ndim directions along the axes at random. It needs an empty site
+A cell that divides takes one of the 2 ndim directions along the axes at random. It needs an empty site
 within `reach` sites ahead; the cells up to there move on by one, and the daughter takes the site beside her mother.
 The directions are worked through one after the other. Within one direction every unbroken run of occupied sites ends at
 an empty site of its own, so that runs cannot disturb each other: each elects the wish of highest priority that is
@@ -11,8 +11,6 @@ it grows diamonds (mean of r^4 cos 4 theta over mean of r^4 is 0.15 and 0.33 at 
 0.01 +- 0.01 of blind choice, 0 for a disk), because cells under a tip find room most easily. In 3D blind choice leaves
 a bulge along the axes: mean of (sum of x^4 over the axes - 3/5 r^4) over mean of r^4 is 0.05 at 8000 cells and a reach
 of 4, 0.07 at a reach of 8, where a ball has 0 and an octahedron 0.15.
-
-Arrival. What arrives at a vessel is spread over the empty sites around it, see `settle`.
 """
 
 from __future__ import annotations
@@ -232,79 +230,3 @@ def divide(
     start = (source, word, left, jnp.zeros((), jnp.int32))
     (source, word, left, births), _ = lax.scan(lambda s, n: (lax.switch(n, pushes, s), None), start, draws.order)
     return Division(source, word == _DAUGHTER, word == _MOTHER, word >= _WISH, left.reshape(shape), births)
-
-
-def box_sum(x: jax.Array, radius: int, ndim: int) -> jax.Array:
-    """Return the sum of `x` over the box of 2 radius + 1 sites per axis around each site, cut off at the border.
-
-    The last `ndim` axes are those of the lattice. Sums of shifted copies: differences of running sums would be
-    fewer operations for wide boxes, but lose digits in float32 where little stands next to much.
-    """
-    for axis in range(x.ndim - ndim, x.ndim):
-        n = x.shape[axis]
-        wide = [(0, 0, 0)] * x.ndim
-        wide[axis] = (radius, radius, 0)
-        padded = lax.pad(x, jnp.zeros((), x.dtype), wide)
-        x = lax.slice_in_dim(padded, 0, n, axis=axis)
-        for k in range(1, 2 * radius + 1):
-            x = x + lax.slice_in_dim(padded, k, k + n, axis=axis)
-    return x
-
-
-def nearby(counts: jax.Array, radius: int, ndim: int | None = None) -> tuple[jax.Array, jax.Array]:
-    """Return the sum of `counts` over the box around each site and the number of sites of the box, (*shape).
-
-    Their ratio is the mean of the neighborhood; at the border the box is cut off. `ndim` of the lattice, all axes of
-    `counts` when not given; leading axes are summed each on its own.
-    """
-    ndim = counts.ndim if ndim is None else ndim
-    sites = np.ones((), np.float32)
-    for n in counts.shape[counts.ndim - ndim :]:
-        place = np.arange(n)
-        within = np.minimum(place + radius, n - 1) - np.maximum(place - radius, 0) + 1
-        sites = np.multiply.outer(sites, within.astype(np.float32))
-    return box_sum(counts, radius, ndim), jnp.asarray(sites)
-
-
-class Arrivals(NamedTuple):
-    """Who arrived in one step."""
-
-    arrived: jax.Array  # (*shape) uint8: 0 nobody, else 1 + index of the type
-    refused: jax.Array  # (type,) f32: cells of the demand that found no room
-
-
-def settle(demand: jax.Array, empty: jax.Array, radius: int, uniform: jax.Array) -> Arrivals:
-    """Return which empty sites are filled by arriving cells, and the demand that found no room.
-
-    demand: (type, *shape) expected number of arriving cells of each type in this step, at the site they come from;
-        fractions are the rule, and zero away from vessels
-    empty: (*shape) bool
-    radius: half edge of the box around its site on which a demand is spread, in sites
-    uniform: (2, *shape) in [0, 1): whether a site is filled, and by which type
-
-    With E(x) the number of empty sites in the box of x, type k fills an empty site e with the intensity
-
-        s_k(e) = sum over x with e in its box of demand_k(x) / E(x),
-
-    so that the sum of s_k is the demand of every box with an empty site. The site is filled with probability
-    min(s, 1), s = sum of s_k, by type k with probability s_k / s. Filling with 1 - exp(-s), as for independent events,
-    would lose s^2 / 2 of each site; with min(s, 1) the expected number of arrivals is the demand less what is
-    refused, exactly: refused are the demands of boxes without an empty site, and the excess of s over 1.
-    """
-    ndim = empty.ndim
-    free = box_sum(empty.astype(jnp.float32), radius, ndim)
-    share = jnp.where(free > 0.0, demand / jnp.maximum(free, 1.0), 0.0)
-    each = jnp.where(empty, box_sum(share, radius, ndim), 0.0)
-    total = each[0]
-    for s in each[1:]:
-        total = total + s
-    filled = uniform[0] < total
-    mark = uniform[1] * total
-    upto, kind = each[0], jnp.ones(empty.shape, jnp.uint8)
-    for s in each[1:]:
-        kind = kind + (mark >= upto).astype(jnp.uint8)
-        upto = upto + s
-    lattice = tuple(range(1, ndim + 1))
-    no_box = jnp.sum(jnp.where(free > 0.0, 0.0, demand), axis=lattice)
-    excess = jnp.sum(each * jnp.maximum(1.0 - 1.0 / jnp.maximum(total, 1.0), 0.0), axis=lattice)
-    return Arrivals(jnp.where(filled, kind, 0).astype(jnp.uint8), no_box + excess)
