@@ -41,7 +41,9 @@ verify: $(DEV)
 	$(BIN)/python verification/sbml.py --out out/verification
 	$(BIN)/python verification/network.py --out out/verification
 	$(BIN)/python verification/phenomena.py --out out/verification/phenomena
+	$(BIN)/python verification/fields.py --out out/verification
 	$(BIN)/python verification/keren.py --out out/verification
+	$(BIN)/python verification/tissue_phenotypes.py --out out/verification
 	$(BIN)/python verification/well_mixed.py --out out/verification
 
 docs: $(DEV)

@@ -34,7 +34,7 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 SIMULATORS = {"biology", "systemic", "tissue"}
-MEASURING = {"io", "profile", "knowledge", "errors", "activities", "units", "provenance", "spatial"}
+MEASURING = {"io", "profile", "knowledge", "errors", "activities", "units", "provenance", "cellkinds", "spatial"}
 
 # Besides the order: what a layer must not import although it stands below it.
 FORBIDDEN = {
@@ -48,8 +48,7 @@ HEAVY = {
     "jax": MEASURING,
     "jaxlib": MEASURING,
     "equinox": MEASURING,
-    "anndata": {"knowledge", "errors", "activities", "units", "provenance", "cellkinds"},
-    "anndata": {"knowledge", "errors", "activities", "units", "provenance", "spatial"},
+    "anndata": {"knowledge", "errors", "activities", "units", "provenance", "cellkinds", "spatial"},
 }
 
 

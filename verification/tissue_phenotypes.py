@@ -177,7 +177,8 @@ def phenotypes(out: Path) -> tuple[list[Finding], Any]:
         [("cd8_tissue", "CD8 per mm² of tissue"), ("cd8_nest", "CD8 per mm² of nest"), ("ratio", "nest over stroma")],
         strict=True,
     ):
-        for (name, _, _), part in every.groupby(["setting", "tumor", "seed"]):
+        for key, part in every.groupby(["setting", "tumor", "seed"]):
+            name = next(iter(key))  # type: ignore[arg-type]
             axis.plot(part["day"], part[field], color=COLOR[str(name)], lw=1)
         axis.set(xlabel="day", title=label)
     for name in NAMES:
@@ -209,7 +210,8 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
             if seed == 1:
                 picture(axes[int(bool(mechanisms))], sim, after, f"{word}, 4 weeks on")
     every = pd.concat(rows)
-    for (arm, _), part in every.groupby(["arm", "seed"]):
+    for key, part in every.groupby(["arm", "seed"]):
+        arm = next(iter(key))  # type: ignore[arg-type]
         color = COLOR["inflamed" if "reversed" in str(arm) else "excluded"]
         axes[2].plot(part["day"], part["ratio"], color=color, label=arm)
     axes[2].set(xlabel="day", title="CD8 nest over stroma")
@@ -231,7 +233,7 @@ def normalization(out: Path) -> tuple[list[Finding], Any]:
     tables = {word: weekly(simulation(v, 42, 1, regimen), 42, supply)[0] for word, regimen in doses.items()}
     figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
     labels = {"perfusion": "perfusion", "oxygen": "oxygen, mmHg", "entry": "entry of CD8 per day",
-              "vessels": "share of sites with a vessel"}  # fmt: skip
+              "vessels": "vessels per site"}  # fmt: skip
     for axis, (field, label) in zip(axes, labels.items(), strict=True):
         for (word, table), color in zip(tables.items(), ("#777777", "#d98c21", "#b3173a"), strict=True):
             axis.plot(table["day"], table[field], color=color, label=word)
@@ -395,7 +397,7 @@ EXPERIMENTS: dict[int, Callable[[Path], tuple[list[Finding], Any]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--only", type=int, nargs="*", choices=tuple(EXPERIMENTS), default=tuple(EXPERIMENTS))
     chosen = parser.parse_args(arguments)

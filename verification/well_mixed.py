@@ -5,12 +5,13 @@
 Stirred, every cell of the tissue sees the average of the whole and nothing walks. What then remains between the two
 scales is chance (whole cells, events drawn one by one) and the time step. Compared are tumor cells, CD8 T cells, Treg,
 macrophages, fibroblasts, dying cells, matrix, vessels and circulating CD8 T cells, every week, under the regimens of
-`REGIMENS`, for one patient far from thresholds (`choose`) whose tissue and host start from the same numbers: one lesion, no metastases and no pauses
-for toxicity, which the tissue does not have. The host scale is integrated with order four at a quarter of a day.
+`REGIMENS`. Tissue and host start from the same numbers of one patient: one lesion, no metastases and no pauses for
+toxicity, which the tissue does not have. The host scale is integrated with order four at a quarter of a day.
 
 1. Agreement: d = (mean over replicates) / (host scale) - 1 of every variable, week and regimen, with a simultaneous
    confidence band: Student's t of the replicates with Bonferroni's correction over all of them together. The criterion,
-   set before the first run: every band lies within +-5 %.
+   set before the first run: every band lies within +-5 %. That the patient is one far from thresholds (`choose`) was
+   decided after a first look: where a tumor melts away under treatment, few cells are left and bands are wide.
 2. Size: the width of the band against the number of sites, expected to fall as its square root.
 3. Step: the difference at the step, its half and its double; what is left by the step should fall in proportion.
 4. Near a threshold of the immune loop (`choose`) chance is multiplied; not part of the criterion.

@@ -49,8 +49,8 @@ def run(
 
 
 def test_hypoxia_is_a_field_that_consumption_makes(patient: VirtualPatient, knowledge: Knowledge):
-    """Where vessels are missing oxygen falls below the threshold of hypoxia, a few hundred um from the next vessel; with
-    cells that take up none, it falls nowhere."""
+    """Where vessels are missing oxygen falls below the threshold of hypoxia, a few hundred um from the next vessel;
+    with cells that take up none, it falls nowhere."""
     tissue, million = from_rule(patient.state, scalars(patient.values, patient.names), GEOMETRY, 1)
     half = jnp.arange(64)[None, :] < 32
     bare = eqx.tree_at(lambda t: t.sites.vessel, tissue, jnp.where(half, tissue.sites.vessel, 0.0))

@@ -7,7 +7,7 @@ import numpy as np
 from tumornexus.spatial.points import Array
 
 # Oxygen below which a tissue counts as hypoxic: 8 mmHg, where the response of cells sets in (PhysiCell's threshold of
-# response; "pathological hypoxia" of McKeown 2014, from memory). Its threshold of 15 mmHg lies above the median of tumors.
+# response; "pathological hypoxia" of McKeown 2014, from memory). Its 15 mmHg lie above the median of tumors.
 HYPOXIC_MMHG = 8.0
 
 

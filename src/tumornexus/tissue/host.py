@@ -114,10 +114,10 @@ def under_drugs(
 ) -> tuple[Params, Params]:
     """Return the parameters of each voxel and those of the host, drugs applied.
 
-    `access`: what part of the blood's drug reaches each voxel, of antibodies and of small molecules, relative to typical
-    tumor. Large molecules soak into tissue over days (`soaked`), small ones follow plasma; what is given on the spot
-    acts in full. Receptors of cells in blood and of the endothelium meet the drug in plasma. Parameters that no drug
-    changes stay scalars.
+    `access`: what part of the drug in blood reaches each voxel, of antibodies and of small molecules, over that in
+    typical tumor. Large molecules soak into tissue over days (`soaked`), small ones follow plasma; what is given on
+    the spot acts in full. Receptors of cells in blood and of the endothelium meet the drug in plasma. Parameters that
+    no drug changes stay scalars.
     """
     a = drugs.acts
     in_plasma = plasma(host, drugs)

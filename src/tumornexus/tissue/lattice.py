@@ -1,8 +1,8 @@
 """Geometry and state of a piece of tissue.
 
-One site holds one cell. Signals, matrix and densities live on voxels of `coarse` sites per edge. Site arrays come in two
-layouts: as the *lattice* (one axis a dimension) where cells move, and as *blocks* (place within the voxel first, then
-the voxel axes) where laws are evaluated, so that what a voxel sees broadcasts to its sites.
+One site holds one cell. Signals, matrix and densities live on voxels of `coarse` sites per edge. Site arrays have
+two layouts: as the *lattice* (one axis a dimension) where cells move, and as *blocks* (place within the voxel first,
+then the voxel axes) where laws are evaluated, so that what a voxel sees broadcasts to its sites.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ Probability. With h the length of a round, forward the rate above and back the r
 
     p = forward h / max(1, forward h / MOST, back h / MOST),    MOST = 3/4.
 
-The usual 1 - exp(-forward h) was rejected: swaps can be undone within a round, so that it slows walkers (by
-speed h / 2) and makes fast ones blind to gradients (both directions end at 1). With the form above
-p(forward) / p(back) = exp(gain) at any h. So cells settle in proportion to exp(sum of U) exactly, and the mean squared
-displacement is exact while speed h <= MOST (with a bias: while speed h bias <= MOST). Beyond, a walker hops MOST times
-a round: `rounds` should be at least 4/3 of the hops of the fastest cells in a step. The limit is below 1 because walkers
-on sites of equal parity are sent the same way: if all hopped in every round they would march in lockstep. With chance p
-the correlation of their parities falls by the factor (1 - 2p)^2 in a round on an axis, which is a quarter at the limit.
+The usual 1 - exp(-forward h) was rejected: swaps can be undone within a round, so that it slows walkers (by speed h /
+2) and makes fast ones blind to gradients (both directions end at 1). With the form above p(forward) / p(back) =
+exp(gain) at any h. So cells settle in proportion to exp(sum of U) exactly, and the mean squared displacement is exact
+while speed h <= MOST (with a bias: while speed h bias <= MOST). Beyond, a walker hops MOST times a round: `rounds`
+should be at least 4/3 of the hops of the fastest cells in a step. The limit is below 1 because walkers on sites of
+equal parity are sent the same way: if all hopped in every round they would march in lockstep. With chance p the
+correlation of their parities falls by the factor (1 - 2p)^2 in a round on an axis, which is a quarter at the limit.
 
 Order of the rounds. Each block of ndim rounds visits every axis once, in random order, and each round draws its
 parity anew. Rounds drawn one by one would give one axis more rounds than another, the same for all walkers: of 12
@@ -116,7 +116,7 @@ def _swaps(a: jax.Array, b: jax.Array, rise: jax.Array, ease: jax.Array, bits: j
     for group in range(1, rise.shape[0] + 1):
         rise_a = jnp.where(group_a == group, rise[group - 1], rise_a)
         rise_b = jnp.where(group_b == group, rise[group - 1], rise_b)
-    # bias = 1 + tanh(gain / 2), that of the reverse swap has the opposite sign: forward = total + net, back = total - net.
+    # bias = 1 + tanh(gain / 2), with the opposite sign for the reverse: forward = total + net, back = total - net.
     total = ease * (hops_a * yield_b + hops_b * yield_a)
     net = total * jnp.tanh(rise_a - rise_b)
     # The middle of each of 2^16 steps, so that no chance is certain or excluded by rounding alone.

@@ -107,7 +107,7 @@ def virtual_patient(
 ) -> VirtualPatient:
     """Return the typical one of `CANDIDATES` virtual patients: the median of CD8 T cells in the tumor.
 
-    Mechanisms that neither the phenotype nor `mechanisms` (id to level in [0, 1]) sets are drawn by the prevalence in the
+    Mechanisms that neither the phenotype nor `mechanisms` (id to level in [0, 1]) sets are drawn by prevalence in the
     tumor type, or from `measured`. Each draw is grown without treatment to its burden at the host scale. Draws that
     have escaped by a clone whose mechanism is set to 0 are left out, unless all have. Mechanisms in `reversed_` are
     switched off from then on: the tumor is as it has grown.

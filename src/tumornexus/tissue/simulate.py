@@ -105,8 +105,8 @@ def prepare_tissue(
 ) -> Simulation:
     """Return a simulation of a patient's tissue under a treatment.
 
-    `start`: a tissue and how many million cells each of its cells stands for (`start.from_rule` if not given); `filled`:
-    share of sites that hold cells at the start.
+    `start`: a tissue and how many million cells each of its cells stands for (`start.from_rule` if not given);
+    `filled`: share of sites that hold cells at the start.
     """
     bare = scalars(patient.values, patient.names)
     tissue, million = start or from_rule(patient.state, bare, geometry, seed, filled)

@@ -1,7 +1,7 @@
 """Where a tissue begins: a virtual patient's lesion, laid out in nests and stroma.
 
-The composition is that of the host scale at the patient's burden. How it is arranged is a rule: cancer cells in nests of
-a typical size, fibroblasts between them, and of the others in nests the share that the host scale's closure lets in.
+The composition is that of the host scale at the patient's burden. How it is arranged is a rule: cancer cells in nests
+of a typical size, fibroblasts between them, and of the others in nests the share that the host scale's closure lets in.
 What the tissue makes of this arrangement follows from its laws.
 """
 
