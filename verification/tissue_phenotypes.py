@@ -2,9 +2,9 @@
 
     python verification/tissue_phenotypes.py [--out FOLDER] [--only NUMBER ...]
 
-Six experiments (`EXPERIMENTS`). Each measures numbers against bounds that were written down before the first complete
-run, and draws a figure. Writes one PNG and one JSON an experiment and ``tissue_phenotypes.tsv`` with all of them. A
-missed bound is reported, not an error. About 15 minutes on two cores.
+Six experiments (`EXPERIMENTS`). Each measures numbers against bounds and draws a figure. What was changed after
+results had been seen is told in docs/tissue.md. Writes one PNG and one JSON an experiment and
+``tissue_phenotypes.tsv`` with all of them. A missed bound is reported, not an error. About 30 minutes on two busy cores.
 """
 
 from __future__ import annotations
