@@ -4,7 +4,8 @@
 
 Six experiments (`EXPERIMENTS`). Each measures numbers against bounds and draws a figure. What was changed after
 results had been seen is told in docs/tissue.md. Writes one PNG and one JSON an experiment and
-``tissue_phenotypes.tsv`` with all of them. A missed bound is reported, not an error. About 30 minutes on two busy cores.
+``tissue_phenotypes.tsv`` with all of them. A missed bound is reported, not an error. About 30 minutes on two cores
+that others use too.
 """
 
 from __future__ import annotations
