@@ -96,7 +96,9 @@ def test_each_kind_follows_its_chemokines_and_no_other(p, kind, follows):
     nothing = float(getattr(motility.guidance(place(), p), kind))
     assert nothing == 0.0
     drawn = {
-        s for s in Signals.__dataclass_fields__ if float(getattr(motility.guidance(place(**{s: 1.0}), p), kind)) > 0
+        s
+        for s in Signals.__dataclass_fields__
+        if float(getattr(motility.guidance(place(matrix=1.0, **{s: 1.0}), p), kind)) > 0
     }
     assert drawn == follows
 
@@ -104,8 +106,23 @@ def test_each_kind_follows_its_chemokines_and_no_other(p, kind, follows):
 def test_tgfb_takes_the_answer_to_cxcl9_10_and_not_to_cxcl12(p):
     free, held = (motility.guidance(place(cxcl9_10=2.0, tgfb=t), p) for t in (0.0, 3.0))
     assert float(held.t_cell) < float(free.t_cell)
-    pulled = [float(motility.guidance(place(cxcl12=2.0, tgfb=t), p).t_cell) for t in (0.0, 3.0)]
+    pulled = [float(motility.guidance(place(cxcl12=2.0, matrix=1.0, tgfb=t), p).t_cell) for t in (0.0, 3.0)]
     assert pulled[0] == pulled[1] > 0.0
+
+
+def test_cxcl12_holds_t_cells_only_where_matrix_presents_it(p):
+    held = [float(motility.guidance(place(cxcl12=2.0, matrix=m), p).t_cell) for m in (0.0, 1.0, 2.0)]
+    assert held[0] == 0.0
+    assert held[1] > 0.0
+    assert held[2] == pytest.approx(2.0 * held[1])
+
+
+def test_t_cells_hold_on_to_nests_less_than_cancer_cells_and_fibroblasts_follow_matrix(p):
+    stroma, nest = (motility.guidance(place(cancer=c, caf_matrix=1.0 - c), p) for c in (0.0, 1.0))
+    rise = {n: float(getattr(nest, n)) - float(getattr(stroma, n)) for n in ("t_cell", "car_t", "cancer_cell")}
+    assert 0.0 < rise["t_cell"] == rise["car_t"] < rise["cancer_cell"]
+    pull = [float(motility.guidance(place(matrix=m), p).fibroblast) for m in (0.0, 1.0, 3.0)]
+    assert pull[0] == 0.0 < pull[1] < pull[2]
 
 
 def test_a_gradient_over_one_chemokine_length_biases_jumps_by_a_tenth(p):
