@@ -73,7 +73,7 @@ def simulation(patient: Any, knowledge: Any, days: float, dt: float, seed: int, 
     from tumornexus.tissue.start import from_rule, scalars
 
     bare = scalars(patient.values, patient.names)
-    edge = float(site_um(bare))
+    edge = site_um(float(bare.packing), float(bare.site_density))
     shape = shape_of(cells, ndim, float(bare.packing)) if cells else (4 * round(edge_um / edge / 4.0),) * ndim
     geometry = Geometry(shape, edge)
     tissue, million = from_rule(patient.state, bare, geometry, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,12 +10,8 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def script(name: str) -> ModuleType:
-    """Import a file of the scripts folder, once a run."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def script(name: str, folder: str = "scripts") -> ModuleType:
+    """Import a file of a folder of the repository, once a run; scripts of a folder import each other by name."""
+    if str(ROOT / folder) not in sys.path:
+        sys.path.append(str(ROOT / folder))
+    return importlib.import_module(name)

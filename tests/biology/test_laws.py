@@ -126,9 +126,7 @@ def all_laws(cells: Cells, p: Params) -> dict[str, jax.Array]:
         "motility.alignment": motility.alignment(cells.matrix, p),
         "motility.arrest": motility.arrest(mean, p),
         "motility.squeezing": motility.squeezing(p),
-        "contacts.hit_rate": contacts.hit_rate(killing.cd8_rate(local, recognized, p), p),
-        "contacts.mean_time_to_death": contacts.mean_time_to_death(1.0 + 50.0 * cells.cancer, p),
-        "mechanics.site_um": mechanics.site_um(p),
+        "contacts.mean_steps_to_death": contacts.mean_steps_to_death(0.1 + cells.cancer, 1.0 / 24.0, p),
         "mechanics.pressure_brake": mechanics.pressure_brake(cells.cancer, p),
         "vasculature.vessel_share": vasculature.vessel_share(16.0, 3, p),
     }
@@ -346,12 +344,11 @@ MONOTONE = [  # field, quantity, sense
     ("matrix", "motility.alignment", FALLS),
     ("mhc1", "motility.arrest", FALLS),
     ("silencing", "guidance.t_cell", FALLS),
-    ("caf_matrix", "guidance.car_t", RISES),
+    ("matrix", "guidance.car_t", RISES),
     ("silencing", "guidance.dendritic_cell", FALLS),
     ("tam_m2", "guidance.treg", RISES),
     ("cancer", "mechanics.pressure_brake", FALLS),
-    ("cancer", "contacts.mean_time_to_death", FALLS),
-    ("cd8_effector", "contacts.hit_rate", RISES),
+    ("cancer", "contacts.mean_steps_to_death", FALLS),
 ]
 
 

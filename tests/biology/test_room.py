@@ -23,7 +23,7 @@ def p(names: tuple[str, ...], typical: np.ndarray) -> Params:
 
 
 def test_tissue_filled_to_its_packing_holds_the_cells_per_ml_of_the_host_scale(p):
-    edge = float(mechanics.site_um(p))
+    edge = mechanics.site_um(float(p.packing), float(p.site_density))
     assert 12.0 < edge < 20.0
     assert float(p.packing) / edge**3 * 1e12 == pytest.approx(1e6 * float(p.site_density))
 
@@ -43,7 +43,7 @@ def test_a_packing_of_one_leaves_division_free_until_nothing_is_left(names, typi
 
 def test_random_lines_take_the_share_of_sites_that_stereology_says(p):
     """Straight vessels in random places and directions through a block, traced finely."""
-    edge, block = float(mechanics.site_um(p)), 64
+    edge, block = mechanics.site_um(float(p.packing), float(p.site_density)), 64
     side = block * edge
     length_per_volume = 2.0 * float(p.vessel_density) * 1e-6
     generator = np.random.Generator(np.random.PCG64(2))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from by_path import script
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.knowledge.regimen import parse_regimen
 
@@ -38,15 +38,6 @@ READ_TWICE = {
 @pytest.fixture(scope="module")
 def catalogue() -> Knowledge:
     return load_knowledge()
-
-
-def _build_trials():
-    spec = importlib.util.spec_from_file_location("build_trials", ROOT / "scripts" / "build_trials.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("therapy", SEED_THERAPIES)
@@ -86,7 +77,7 @@ def test_every_regimen_can_be_read(catalogue: Knowledge):
 
 
 def test_a_third_of_the_trials_is_held_out_by_a_rule_blind_to_outcomes(catalogue: Knowledge):
-    build = _build_trials()
+    build = script("build_trials")
     hand = tomllib.loads((ROOT / "scripts" / "trials_hand.toml").read_text(encoding="utf-8"))
     held = [t for t in catalogue.trials.values() if t.use == "held_out"]
     assert 0.3 <= len(held) / len(catalogue.trials) <= 0.37

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
+from by_path import script
 from facts import facts
 from tumornexus.knowledge import load_knowledge
 from tumornexus.knowledge.check import SIMULATED_ENDPOINTS
 
 CATALOGUE = load_knowledge()
-SCRIPT = Path(__file__).parents[2] / "scripts" / "build_trials.py"
 
 
 def _columns() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("build_trials", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return dict(module.OUTCOMES)
+    return dict(script("build_trials").OUTCOMES)
 
 
 def _number(text: str) -> float | None:

@@ -100,14 +100,14 @@ def test_a_hop_and_its_return_balance_at_any_speed(speed: float, rise: float):
 
 
 def test_rates_of_a_pair_follow_the_equation():
-    """Both move, both yield a little, each follows its own signal."""
+    """Both move, both yield a little, each follows its own signal; what they gain together decides."""
     here = still((8,))
     here["potential"] = np.zeros((3, 8), np.float32)
     here["potential"][1, 3:], here["potential"][2, 3:] = 1.0, 0.4
     here["speed"][2:4], here["follows"][2:4], here["yields"][2:4] = (0.5, 0.3), (1, 2), (0.4, 0.8)
     here["ease"][0, 2:4] = 0.9, 0.6
-    bias = [2.0 / (1.0 + np.exp(-1.0)), 2.0 / (1.0 + np.exp(0.4))]
-    rate = 0.6 * (0.5 * 0.8 * bias[0] + 0.3 * 0.4 * bias[1])
+    bias = 2.0 / (1.0 + np.exp(-(1.0 - 0.4)))
+    rate = 0.6 * (0.5 * 0.8 + 0.3 * 0.4) * bias
     assert chance_of_hop(here, 2) == pytest.approx(rate, rel=2e-3)
 
 

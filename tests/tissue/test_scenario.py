@@ -38,9 +38,9 @@ def test_smallest_scenario_has_stated_defaults(tmp_path: Path) -> None:
     assert scenario.seed == 0
     assert scenario.dt_hours == 1.0
     assert scenario.steps == 6 * 24
-    # one cell fills a site: density times volume is one
-    density = KNOWLEDGE.parameters["site_density"].value * 1e6
-    assert density * (scenario.site_um * 1e-4) ** 3 == pytest.approx(1.0, rel=1e-12)
+    # sites that are filled as tissue is packed hold its density of cells
+    density, packing = KNOWLEDGE.parameters["site_density"].value * 1e6, KNOWLEDGE.parameters["packing"].value
+    assert density * (scenario.site_um * 1e-4) ** 3 == pytest.approx(packing, rel=1e-12)
 
 
 def test_names_become_ids_and_regimens_normal(tmp_path: Path) -> None:
@@ -58,8 +58,9 @@ def test_command_line_wins_over_file(tmp_path: Path) -> None:
 
 
 def test_site_follows_density_set_by_hand(tmp_path: Path) -> None:
-    dense, given_by_hand = read(tmp_path, "[set]\nsite_density = 1000.0"), read(tmp_path, site_um="17")
-    assert dense.site_um == pytest.approx(10.0)
+    dense = read(tmp_path, "[set]\nsite_density = 1000.0\npacking = 0.9")
+    given_by_hand = read(tmp_path, site_um="17")
+    assert dense.site_um == pytest.approx(10.0 * 0.9 ** (1.0 / 3.0))
     assert given_by_hand.site_um == 17.0
 
 

@@ -58,7 +58,7 @@ def test_hypoxia_is_a_field_that_consumption_makes(patient: VirtualPatient, know
     oxygen = np.asarray(after.signals.oxygen)
     assert oxygen[:, :8].mean() > 1.5 * oxygen[:, -8:].mean()
     across = oxygen.mean(0)
-    assert (np.diff(across[14:]) < 0.1).all(), "oxygen falls with the distance from vessels"
+    assert (np.diff(across[15:]) < 0.1).all(), "oxygen falls with the distance from vessels"
     row = summary_row(after, NOTHING, simulation)
     assert 0.1 < row["hypoxic_fraction"] < 0.9
     none = with_value(patient, "oxygen_consumption", 0.0)

@@ -57,9 +57,9 @@ def still(simulation: Simulation, knowledge: Knowledge) -> Simulation:
 
 @pytest.mark.parametrize("where", EVERYWHERE)
 def test_cells_are_balanced(simulations: dict[str, Simulation], where: str):
-    simulation = with_parameters(simulations[where], growth_rate=1.0)
+    simulation = with_parameters(simulations[where], growth_rate=0.5, nk_recruitment=2.0)
     tissue = crowded(simulation, 5)
-    total = 0.0
+    vanished = arrived = divisions = 0.0
     for _ in range(12):
         before = int((kinds(tissue) != 0).sum())
         tissue, tally = simulation.advance(tissue, 1)
@@ -67,8 +67,9 @@ def test_cells_are_balanced(simulations: dict[str, Simulation], where: str):
         assert after == before - tally.vanished[0] + tally.arrived[0] + tally.divisions[0]
         assert tally.births[0] <= tally.divisions[0]
         assert tally.killed[0] <= tally.deaths[0]
-        total += float(tally.vanished[0] * tally.arrived[0] * tally.divisions[0])
-    assert total > 0
+        vanished, arrived = vanished + float(tally.vanished[0]), arrived + float(tally.arrived[0])
+        divisions += float(tally.divisions[0])
+    assert min(vanished, arrived, divisions) >= 3
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)

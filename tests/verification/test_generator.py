@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from by_path import script
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(name: str, path: Path):
-    """Import a script that is no part of the package."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
-
-
-synthetic = load("synthetic", ROOT / "verification" / "synthetic.py")
+synthetic = script("synthetic", "verification")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +107,7 @@ def test_patients_without_planted_mechanisms_carry_no_truncation_of_a_cancer_gen
 
 
 def test_demo_patient_is_regenerated_and_labelled(tmp_path):
-    demo = load("make_demo_patient", ROOT / "examples" / "make_demo_patient.py")
+    demo = script("make_demo_patient", "examples")
     demo.write_demo(tmp_path)
     stored = ROOT / "examples" / "demo_patient"
     names = sorted(p.name for p in stored.iterdir())

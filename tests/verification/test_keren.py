@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from by_path import script
+
+keren = script("keren", "verification")
 
 
-@pytest.fixture(scope="module")
-def keren():
-    """The script."""
-    spec = importlib.util.spec_from_file_location("keren", ROOT / "verification" / "keren.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["keren"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_area_under_the_curve_is_the_chance_of_order(keren):
+def test_area_under_the_curve_is_the_chance_of_order():
     draw = np.random.default_rng(0)
     low, high = draw.integers(0, 9, 30), draw.integers(2, 11, 20)
     direct = np.mean((high[:, None] > low) + 0.5 * (high[:, None] == low))
@@ -33,7 +19,7 @@ def test_area_under_the_curve_is_the_chance_of_order(keren):
 
 
 @pytest.mark.realdata
-def test_images_keep_their_class_and_statistics(keren, shared_data):
+def test_images_keep_their_class_and_statistics(shared_data):
     folder = shared_data / keren.COHORT
     if not folder.is_dir():
         pytest.skip(f"no {keren.COHORT} among the public cohorts")

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from by_path import script
 from simulated import keep_compiled
 from tumornexus.knowledge import Knowledge, load_knowledge
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(name: str):
-    """Import a script of the verification folder."""
-    spec = importlib.util.spec_from_file_location(f"verification_{name}", ROOT / "verification" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-network = load("network")
+network = script("network", "verification")
 CAUSES = ("glycolysis", "mdsc", "abnormal_vasculature")
 
 

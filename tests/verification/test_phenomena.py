@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from by_path import script
 from simulated import keep_compiled
 from tumornexus.knowledge import Knowledge, load_knowledge, parse_regimen
 
@@ -18,19 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED_NUMBERS = range(148, 171)  # the phenomena that the project set out to show
 
 
-def load(name: str):
-    """Import a script of the verification folder; scripts import each other by name."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "verification" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-rows = load("phenomena_table")
-phenomena = load("phenomena")
+rows = script("phenomena_table", "verification")
+phenomena = script("phenomena", "verification")
 EXPERIMENTS = {number: build() for number, build in phenomena.BUILDERS.items()}
 
 

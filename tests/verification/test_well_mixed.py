@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from by_path import script as load
 from tumornexus.knowledge import load_knowledge
 from tumornexus.systemic.state import State, members_last, patient_mean, total_cells
 from tumornexus.tissue.patient import virtual_patient
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def script():
-    """The script."""
-    spec = importlib.util.spec_from_file_location("well_mixed", ROOT / "verification" / "well_mixed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["well_mixed"] = module
-    spec.loader.exec_module(module)
-    return module
+script = load("well_mixed", "verification")
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +20,11 @@ def knowledge():
 
 
 @pytest.fixture(scope="module")
-def drawn(script, knowledge):
+def drawn(knowledge):
     return virtual_patient(script.TUMOR, knowledge, phenotype=script.PHENOTYPE, seed=1)
 
 
-def test_the_band_is_that_of_a_mean_of_normal_numbers(script):
+def test_the_band_is_that_of_a_mean_of_normal_numbers():
     """Against the formula for one comparison, and its cover over many."""
     draws = np.random.default_rng(0)
     values = 10.0 * (1.0 + 0.1 * draws.standard_normal((1, 8, 1, 1)))
@@ -54,7 +39,7 @@ def test_the_band_is_that_of_a_mean_of_normal_numbers(script):
     assert misses <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)
 
 
-def test_lesions_merge_without_losing_a_cell(script, drawn):
+def test_lesions_merge_without_losing_a_cell(drawn):
     one = script.merged(drawn.state)
     for name in State.__dataclass_fields__:
         before, after = np.asarray(getattr(drawn.state, name)), np.asarray(getattr(one, name))
@@ -67,15 +52,15 @@ def test_lesions_merge_without_losing_a_cell(script, drawn):
         np.testing.assert_allclose(getattr(after, name), getattr(before, name), rtol=1e-5, err_msg=name)
 
 
-def test_a_stirred_tissue_follows_the_host_scale(script, knowledge, drawn):
+def test_a_stirred_tissue_follows_the_host_scale(knowledge, drawn):
     """Two weeks of chemotherapy on 1e4 sites: the band of twelve replicates holds zero everywhere, widened by 1 % for
     the step of two hours; and it is narrow enough to notice a rate that is wrong by a quarter."""
     days, hours, number = 14, 2.0, 12
     patient = script.comparable(drawn)
     regimen = script.treatments(knowledge, days, ["carboplatin + pemetrexed"])["carboplatin + pemetrexed"]
-    reference = script.host_scale(patient, [regimen], steps_per_day=2)
+    reference, growth = script.host_scale(patient, [regimen], steps_per_day=2)
     geometry = script.geometry_of(10_000)
-    runs = script.tissue_scale(patient, [regimen], geometry, number, hours, days)
+    runs = script.tissue_scale(patient, [regimen], geometry, growth, number, hours, days)
     assert runs.values.shape == (1, number, 2, len(script.VARIABLES))
     assert runs.refused == 0.0
     found = script.band(runs.values, reference)
@@ -87,6 +72,6 @@ def test_a_stirred_tissue_follows_the_host_scale(script, knowledge, drawn):
     assert found.half_width[..., of("CD8 T cells")].max() < 0.25
     # The band tells this patient from one whose T cells enter the tumor a quarter less often.
     entry = 0.75 * float(patient.values[patient.names.index("cd8_entry")])
-    other = script.host_scale(script.comparable(drawn, {"cd8_entry": entry}), [regimen], steps_per_day=2)
+    other = script.host_scale(script.comparable(drawn, {"cd8_entry": entry}), [regimen], steps_per_day=2).values
     wrong = script.band(runs.values, other)
     assert (np.abs(wrong.difference) > wrong.half_width + 0.01).any()

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from tumornexus.biology.params import Params
 
 
-def site_um(p: Params) -> jax.Array:
-    """Return the edge of a site in micrometers: tissue filled to `packing` then holds `site_density` cells per mL.
+def site_um(packing: float, site_density: float) -> float:
+    """Return the edge of a site in micrometers: tissue filled to `packing` then holds `site_density` Mcell per mL.
 
     edge = (1e12 um^3 per mL * packing / cells per mL)^(1/3).
     """
-    return jnp.cbrt(1e12 * p.packing / (1e6 * p.site_density))
+    return (1e12 * packing / (1e6 * site_density)) ** (1.0 / 3.0)
 
 
 def pressure_brake(occupied: jax.Array, p: Params) -> jax.Array:

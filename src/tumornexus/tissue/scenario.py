@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator
 
+from tumornexus.biology.mechanics import site_um
 from tumornexus.errors import InputError, near_misses
 from tumornexus.knowledge import Knowledge
 from tumornexus.tissue.scenario_fields import UNTREATED, check_set, in_fields, toml_content
@@ -208,8 +209,7 @@ def read_scenario(
     raw["overrides"] = given
     if "site_um" not in raw:
         value = {n: given.get(n, knowledge.parameters[n].value) for n in ("site_density", "packing")}
-        # As `biology.mechanics.site_um`: cells per mL when `packing` of the sites are taken; 1 mL is 1e12 um^3.
-        raw["site_um"] = (1e12 * value["packing"] / (value["site_density"] * 1e6)) ** (1.0 / 3.0)
+        raw["site_um"] = site_um(value["packing"], value["site_density"])
     try:
         scenario = Scenario(source=path, **raw)
     except ValidationError as error:
