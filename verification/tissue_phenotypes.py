@@ -70,17 +70,20 @@ class Finding:
         return self.value >= float(number) if sign == ">=" else self.value < float(number)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def patient(tumor: str, phenotype: str, seed: int = 1, reverse: tuple[str, ...] = (), **more: float) -> VirtualPatient:
+    """Return a patient with the mechanisms of the phenotype and `more`, and with no other."""
     facts = Facts(braf_v600=True) if more.pop("braf", 0.0) else None
-    return virtual_patient(tumor, K, phenotype=phenotype, seed=seed, reversed_=reverse, mechanisms=more, facts=facts)
+    causes = [m for m, record in K.mechanisms.items() if record.kind == "cause"]
+    levels = {m: 0.0 for m in causes if m not in PHENOTYPES[phenotype]} | more
+    return virtual_patient(tumor, K, phenotype=phenotype, seed=seed, reversed_=reverse, mechanisms=levels, facts=facts)
 
 
-def start(v: VirtualPatient, seed: int, shares: dict[str, float] | None = None) -> tuple[Tissue, float]:
-    """Return the neutral layout: nests, and every other cell at a random place outside of them."""
+def start(v: VirtualPatient, seed: int) -> tuple[Tissue, float]:
+    """Return the patient's cells in the neutral layout: nests, and every other cell at a random place outside."""
     generator = named_generator(seed, "tissue phenotypes", "layout")
     bare = scalars(v.values, v.names)
-    kind = lay_out(G, shares or composition(v.state), float(bare.packing), 0.0, generator)
+    kind = lay_out(G, composition(v.state), float(bare.packing), 0.0, generator)
     return assemble(kind, None, v.state, bare, G, generator)
 
 
@@ -143,34 +146,32 @@ def picture(axes: Any, sim: Simulation, tissue: Tissue, title: str) -> None:
 
 # --------------------------------------------------------------------------------------------------------- experiments
 
-SHARED = [("melanoma", 1), ("melanoma", 2), ("nsclc", 1), ("nsclc", 2)]
+# Parameters were set while looking at seeds 1 and 2 of both tumor types; none of these was seen before.
+FRESH = [(tumor, seed) for seed in (3, 4, 5, 6) for tumor in ("melanoma", "nsclc")]
 EMERGE_DAYS = 28
 
 
 @functools.cache
 def emerged(tumor: str, phenotype: str, seed: int) -> tuple[Simulation, Any, Tissue]:
-    """Return a tissue grown from the very cells, and places, that the other two phenotypes start from."""
-    three = [composition(patient(tumor, name, seed).state) for name in NAMES]
-    mean = {n: float(np.mean([c[n] for c in three])) for n in three[0]}
-    total = sum(mean.values())
+    """Return a tissue four weeks after the neutral layout, and its course."""
     v = patient(tumor, phenotype, seed)
-    sim = simulation(v, EMERGE_DAYS, seed, begin=start(v, seed, {n: x / total for n, x in mean.items()}))
+    sim = simulation(v, EMERGE_DAYS, seed)
     table, tissue = weekly(sim, EMERGE_DAYS, space)
     return sim, table, tissue
 
 
 def phenotypes(out: Path) -> tuple[list[Finding], Any]:
-    """Inflamed, excluded and desert from the same cells at the same places."""
+    """Inflamed, excluded and desert from one layout: nests, and every immune cell outside of them."""
     confusion = pd.DataFrame(0, index=NAMES, columns=[*NAMES, "undefined"])
     tables = []
     figure, axes = plt.subplots(2, 3, figsize=(9, 6.4), height_ratios=(2, 1), layout="constrained")
-    for tumor, seed in SHARED:
+    for tumor, seed in FRESH:
         for column, name in enumerate(NAMES):
             sim, table, tissue = emerged(tumor, name, seed)
             last = table.iloc[-1]
             confusion.loc[name, last["phenotype"]] += 1
             tables.append(table.assign(tumor=tumor, seed=seed, setting=name))
-            if (tumor, seed) == SHARED[0]:
+            if (tumor, seed) == FRESH[0]:
                 picture(axes[0, column], sim, tissue, f"set: {name}; read: {last['phenotype']}")
     every = pd.concat(tables)
     for axis, (field, label) in zip(
@@ -185,12 +186,23 @@ def phenotypes(out: Path) -> tuple[list[Finding], Any]:
     for name in NAMES:
         axes[1, 2].plot([], [], color=COLOR[name], label=name)
     axes[1, 2].legend(fontsize=7)
-    figure.savefig(out / "tissue_phenotypes_1.png", dpi=75)
+    figure.savefig(out / "tissue_phenotypes_1.png", dpi=90)
     last = every[every["day"] == EMERGE_DAYS].set_index("setting")
     findings = [
-        Finding(1, f"{name}: share read as {name}", confusion.loc[name, name] / len(SHARED), ">= 0.75")
-        for name in NAMES
+        Finding(1, f"{name}: share read as {name}", confusion.loc[name, name] / len(FRESH), ">= 0.75") for name in NAMES
     ]
+    middle = last.groupby("setting")["ratio"].median()
+    findings.append(
+        Finding(
+            1, "CD8 nest over stroma (median), inflamed over excluded", middle["inflamed"] / middle["excluded"], ">= 2"
+        )
+    )
+    number = last.groupby("setting")["cd8_tissue"].median()
+    findings.append(
+        Finding(
+            1, "CD8 per mm² of tissue (median), desert over inflamed", number["desert"] / number["inflamed"], "< 0.33"
+        )
+    )
     kept = every[every["day"] == EMERGE_DAYS]["cancer"].mean() / every[every["day"] == 0]["cancer"].mean()
     findings.append(Finding(1, "cancer cells kept over four weeks without treatment (mean)", float(kept), ">= 0.8"))
     return findings, {"confusion": confusion.to_dict(), "last": last.reset_index().to_dict("records")}
@@ -200,7 +212,7 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
     """The excluded tissue after its causes are switched off."""
     rows = []
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
-    for seed in (1, 2):
+    for seed in (3, 4):
         for word, mechanisms in (("as it is", ()), ("causes reversed", CAUSES)):
             begun, _, tissue = emerged("melanoma", "excluded", seed)
             v = patient("melanoma", "excluded", seed, mechanisms)
@@ -208,7 +220,7 @@ def reversal(out: Path) -> tuple[list[Finding], Any]:
             sim = simulation(v, 56, seed, begin=begin)
             table, after = weekly(sim, 28, space)
             rows.append(table.assign(arm=word, seed=seed))
-            if seed == 1:
+            if seed == 3:
                 picture(axes[int(bool(mechanisms))], sim, after, f"{word}, 4 weeks on")
     every = pd.concat(rows)
     for key, part in every.groupby(["arm", "seed"]):
@@ -355,18 +367,20 @@ def persisters(out: Path) -> tuple[list[Finding], Any]:
 
 
 def checkpoint(out: Path) -> tuple[list[Finding], Any]:
-    """Pembrolizumab in the three tissues that emerged from one layout."""
+    """Pembrolizumab in the three tissues of two patients of each tumor type that emerged in experiment 1."""
     rows = []
-    for name in NAMES:
-        begun, _, tissue = emerged("melanoma", name, 1)
-        # Day 0 of the regimen is the day on which the tissue is taken.
-        fresh = Tissue(tissue.sites, tissue.ground, tissue.signals, tissue.host, jnp.zeros_like(tissue.step))
-        for arm in ("", "pembrolizumab 200 mg q3w"):
-            begin = (fresh, float(begun.fixed.million_per_site))
-            sim = simulation(patient("melanoma", name, 1), 28, 1, arm, begin)
-            table, _ = weekly(sim, 28, space)
-            rows.append(table.assign(setting=name, arm=arm or "untreated"))
-    every = pd.concat(rows)
+    for tumor, seed in FRESH[:4]:
+        for name in NAMES:
+            begun, _, tissue = emerged(tumor, name, seed)
+            # Day 0 of the regimen is the day on which the tissue is taken.
+            fresh = Tissue(tissue.sites, tissue.ground, tissue.signals, tissue.host, jnp.zeros_like(tissue.step))
+            for arm in ("", "pembrolizumab 200 mg q3w"):
+                begin = (fresh, float(begun.fixed.million_per_site))
+                sim = simulation(patient(tumor, name, seed), 28, seed, arm, begin)
+                table, _ = weekly(sim, 28, space)
+                rows.append(table.assign(setting=name, arm=arm or "untreated", tumor=tumor, seed=seed))
+    single = pd.concat(rows)
+    every = single.groupby(["setting", "arm", "day"], as_index=False)[["kills", "births", "cancer"]].mean()
     figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
     gain, change = {}, {}
     for name in NAMES:
@@ -376,7 +390,7 @@ def checkpoint(out: Path) -> tuple[list[Finding], Any]:
             axes[1].plot(part["day"], 100 * part["cancer"] / part["cancer"].iloc[0], style, color=COLOR[name],
                          label=f"{name}, {'PD-1 antibody' if style == '-' else 'untreated'}")  # fmt: skip
         of_name = every[every["setting"] == name]
-        two = [part for _, part in of_name.groupby("arm", sort=False)]
+        two = [of_name[of_name["arm"] == arm] for arm in ("untreated", "pembrolizumab 200 mg q3w")]
         gain[name] = float(two[1]["kills"].iloc[1:].mean() - two[0]["kills"].iloc[1:].mean()) * 28
         change[name] = float(two[1]["cancer"].iloc[-1] / two[0]["cancer"].iloc[-1])
     axes[0].set(xlabel="day", title="kills per 1000 cancer cells and day")

@@ -345,11 +345,14 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         total = die + switch + other + divides
         fastest = max(fastest, total)
         dies = switches = leaves = False
-        if calls.less(event[i], 1 - np.exp(-total * dt)):
-            dies = calls.less(which[i] * total, die)
-            switches = not dies and calls.less(which[i] * total, die + switch)
-            leaves = not dies and not switches and calls.less(which[i] * total, die + switch + other)
-            wants[i] = not dies and not switches and not leaves
+        leaving = die + switch + other
+        stays = np.exp(-leaving * dt)
+        if calls.less(event[i], 1 - stays):
+            dies = calls.less(which[i] * leaving, die)
+            switches = not dies and calls.less(which[i] * leaving, die + switch)
+            leaves = not dies and not switches
+        elif divides > 0:
+            wants[i] = calls.less(event[i], 1 - stays + stays * min(np.exp(divides * dt) - 1, 1.0))
         killed = False
         if not stirred:
             carried, uniform = hits[i], which[i]
@@ -468,7 +471,8 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     regress, sprout = (np.broadcast_to(np.asarray(x), (n_sites,)) for x in (growing.regress, growing.sprout))
     vessel = s["vessel"].copy()
     for i in range(n_sites):
-        rate = regress[i] if vessel[i] else sprout[i] * share / (1 - share)
+        free = 1 - min(share * felt[at.place_of[i]], 0.9)
+        rate = regress[i] if vessel[i] else sprout[i] * share / free
         if calls.less(of_vessel[i], 1 - np.exp(-rate * dt)):
             vessel[i] = 1 - vessel[i]
 
@@ -507,7 +511,9 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     # Walking.
     if not stirred and setting.rounds:
         names = [KINDS[k] for k in new["kind"]]
-        coefficient = {k: np.asarray(v) for k, v in motility.motility(ls, ps)._asdict().items()}
+        # Of the two factors by which matrix slows, one belongs to the cell that leaves, one to the ground.
+        slow = np.broadcast_to(np.asarray(motility.matrix_drag(ls.matrix, ps)), (n_sites,))
+        coefficient = {k: np.asarray(v) / slow for k, v in motility.motility(ls, ps)._asdict().items()}
         tumor = np.asarray(ls.cancer + ls.persister)
         stop = np.asarray(motility.arrest(recognized_mean[at.place_of] * tumor / (0.1 + tumor), ps))
         speed, follows, yields = np.zeros(n_sites), np.zeros(n_sites, np.uint8), np.ones(n_sites)
@@ -535,7 +541,7 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
         steep = (slope**2).sum(0)
         border = np.sqrt(steep) / (0.1 + np.sqrt(steep))
         barred = 1 - np.broadcast_to(np.asarray(motility.alignment(local.matrix, p)), (n,))
-        ease = np.stack([(1 - barred * border * x**2 / np.maximum(steep, 1e-8))[at.place_of] for x in slope])
+        ease = np.stack([(1 - barred * border * x**2 / np.maximum(steep, 1e-8))[at.place_of] * slow for x in slope])
         single = [x.reshape(g.shape).astype(np.float32) for x in (speed, yields)]
         source = plain.wander(
             single[0], follows.reshape(g.shape), single[1], potential.astype(np.float32),

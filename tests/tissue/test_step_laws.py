@@ -228,17 +228,17 @@ def test_blood_loses_the_cells_that_arrive_or_are_refused(
     assert refused > 0.3 * left if empties == "few" else arrived > 0.7 * left
 
 
-def test_something_happens_with_the_chance_of_its_rate_and_in_proportion_to_it():
+@pytest.mark.parametrize("rates", [(0.3, 1.0, 0.0, 2.2), (0.0, 0.0, 0.0, 1.5), (4.0, 0.0, 0.5, 0.0)])
+def test_chances_are_those_of_the_rates_and_numbers_grow_by_the_exponential(rates: tuple[float, ...]):
     n, dt = 400_000, 0.1
-    rates = (0.3, 1.0, 0.0, 2.2)
     u = np.random.default_rng(1).random((2, n)).astype(np.float32)
     outcome = decide(Fates(*(jnp.full(n, r, jnp.float32) for r in rates)), jnp.asarray(u[0]), jnp.asarray(u[1]), dt)
-    total = sum(rates)
-    happens = -np.expm1(-total * dt)
-    together = np.stack([np.asarray(x) for x in outcome]).astype(int).sum(0)
-    assert together.max() == 1
-    for rate, found in zip(rates, outcome, strict=True):
-        share = happens * rate / total
+    loss, divide = sum(rates[:3]), rates[3]
+    assert np.stack([np.asarray(x) for x in outcome]).astype(int).sum(0).max() == 1
+    shares = [(1.0 - np.exp(-loss * dt)) * rate / max(loss, 1e-9) for rate in rates[:3]]
+    shares.append(np.exp(-loss * dt) * np.expm1(divide * dt))
+    assert 1.0 - sum(shares[:3]) + shares[3] == pytest.approx(np.exp((divide - loss) * dt))
+    for share, found in zip(shares, outcome, strict=True):
         assert abs(float(np.asarray(found).mean()) - share) <= 4.0 * np.sqrt(share * (1 - share) / n)
 
 

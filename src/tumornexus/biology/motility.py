@@ -72,7 +72,9 @@ def matrix_drag(matrix: jax.Array, p: Params) -> jax.Array:
     """Return the factor in (0, 1] by which matrix slows a cell: 1 / (1 + matrix_slowing matrix).
 
     T cells move actively in loose and poorly in dense matrix (Salmon 2012). A factor on speed; the motility
-    coefficient goes with its square.
+    coefficient goes with its square. Where speed varies from place to place, cells that keep their direction for a time
+    gather in proportion to 1 / speed (Schnitzer 1993, from memory, not looked up). On a lattice that asks for jumps at
+    a rate of one factor of the place that is left and one of both places alike.
     """
     return 1.0 / (1.0 + p.matrix_slowing * matrix)
 
@@ -126,18 +128,20 @@ def guidance(local: Local, p: Params) -> Guidance:
     CXCR3, which TGF-beta lowers as it does at entry (Gunderson 2020), and CXCL12 through CXCR4, which holds them where
     fibroblasts make it (Feig 2013) and matrix presents it, as in `killing.infiltrate_access`: where fibroblasts abound,
     dissolved CXCL12 saturates CXCR4 in nests as well and shows no way. Regulatory T cells also CCL22. CAR-T cells
-    answer CXCL9/10 less, as at entry. T, NK and CAR-T cells hold on to cancer cells, U = nest_adhesion * `in_nest`.
+    answer CXCL9/10 less, as at entry. T, NK and CAR-T cells hold on to cancer cells, U = nest_adhesion * `in_nest`,
+    less so under TGF-beta, which keeps T cells from nests (Mariathasan 2018): by the factor that it puts on CXCR3.
     Dendritic cells: CCL4 (Spranger 2015). Neutrophils: CXCR2 ligands. MDSC: CXCR2 ligands and CCL2, macrophages:
     CCL2 and CSF-1, with the weights of their recruitment. Fibroblasts walk up stiffness, here matrix (Lo 2000, from
     memory, not looked up). Cancer cells hold together, U = cohesion * `in_nest`: cells with adhesion of their own
     sort out from others (Steinberg 1963; Foty 2005).
     """
-    inflamed = hill(local.cxcl9_10, 1.0) / (1.0 + p.entry_tgfb * local.tgfb)
+    answer = 1.0 / (1.0 + p.entry_tgfb * local.tgfb)
+    inflamed = hill(local.cxcl9_10, 1.0) * answer
     held = p.cxcl12_pull * hill(local.cxcl12, 1.0) * local.matrix
     granulocytic, monocytic = hill(local.cxcr2_ligand, 1.0), hill(local.ccl2, 1.0)
     strength = p.chemotaxis
     nest = in_nest(local)
-    bound = p.nest_adhesion * nest
+    bound = p.nest_adhesion * nest * answer
     return Guidance(
         t_cell=strength * (inflamed + held) + bound,
         treg=strength * (inflamed + held + p.ccl22_pull * hill(local.ccl22, 1.0)),

@@ -156,17 +156,14 @@ def nests_of(kind: np.ndarray, geometry: Geometry) -> np.ndarray:
 def _matrix(kind: np.ndarray, cells: Cells, geometry: Geometry, bare: Params) -> jax.Array:
     """Return matrix on voxels: the host scale's mean, in proportion to the fibroblasts around, which deposit it.
 
-    Where the capacity is reached, matrix goes to the other places.
+    Places hold at most `matrix_capacity`. What exceeds it is left out: nests without fibroblasts do not make it, and
+    would be rid of it only after months.
     """
     fibroblasts = np.isin(kind, [KIND[n] for n in STROMA_KINDS]).astype(float)
     around = ndimage.gaussian_filter(fibroblasts, MATRIX_UM / geometry.site_um, mode="reflect")
     around = np.asarray(jnp.mean(to_blocks(jnp.asarray(around), geometry.coarse), 0)) + 1e-6
-    mean, most = float(cells.matrix), float(bare.matrix_capacity)
-    matrix = mean * around / around.mean()
-    for _ in range(50):  # the excess over the capacity shrinks each time
-        matrix = np.minimum(matrix, most)
-        matrix = matrix * mean / max(matrix.mean(), 1e-12)
-    return jnp.asarray(np.minimum(matrix, most), jnp.float32)
+    matrix = np.minimum(float(cells.matrix) * around / around.mean(), float(bare.matrix_capacity))
+    return jnp.asarray(matrix, jnp.float32)
 
 
 def _recognition(cells: Cells, of_clone: np.ndarray, bare: Params) -> float:

@@ -239,16 +239,19 @@ class Outcome(NamedTuple):
 def decide(fates: Fates, chance: jax.Array, which: jax.Array, dt: jax.Array) -> Outcome:
     """Return at most one event for each cell.
 
-    Something happens with the probability 1 - exp(-total rate dt); what it is, in proportion to the rates.
+    It dies, switches or leaves with the probability 1 - exp(-loss dt), `loss` the sum of these rates, and in proportion
+    to them; else it divides, with the probability exp(-loss dt) (exp(divide dt) - 1), at most exp(-loss dt). So the
+    mean number of cells that stay what they are grows by exactly exp((divide - loss) dt), whatever the step, as long as
+    divide dt is at most ln 2.
     """
-    total = sum(fates)
-    happens = chance < -jnp.expm1(-total * dt)
-    aim = which * total
-    events, below = [], jnp.zeros_like(total)
-    for rate in fates:
-        events.append(happens & (aim >= below) & (aim < below + rate))
-        below = below + rate
-    return Outcome(*events)
+    loss = fates.die + fates.switch + fates.other
+    stays = jnp.exp(-loss * dt)
+    goes = chance < 1.0 - stays
+    aim = which * loss
+    die = goes & (aim < fates.die)
+    switch = goes & ~die & (aim < fates.die + fates.switch)
+    divide = ~goes & (chance < 1.0 - stays + stays * jnp.minimum(jnp.expm1(fates.divide * dt), 1.0))
+    return Outcome(die, switch, goes & ~die & ~switch, divide)
 
 
 def strike(
@@ -355,7 +358,7 @@ def change(sites: Sites, now: Situation, draws: Draws, nk_given: jax.Array, fixe
         ),
         car_antigen=frozen(sites.car_antigen, p.car_antigen_recovery, p.car_antigen_recovery + flow.trogocytosis, dt),
         alt_checkpoint=towards(sites.alt_checkpoint, flow.alt_checkpoint, p.checkpoint_rate),
-        vessel=_vessels(sites.vessel, flow, draws.vessel, fixed.bare, dt, g),
+        vessel=_vessels(sites.vessel, now, draws.vessel, fixed.bare, dt, g),
     )
     return Changed(
         changed,
@@ -432,11 +435,15 @@ def _from_stroma(demand: list[jax.Array], now: Situation, g: Geometry) -> list[j
     return list(stroma * direct(calls, jnp.asarray(STROMA_UM), grid))
 
 
-def _vessels(vessel: jax.Array, flow: Flow, chance: jax.Array, p: Params, dt: jax.Array, g: Geometry) -> jax.Array:
-    """Return vessels after sprouting and regression, each site by chance; the mean follows the law of the level."""
-    share = vasculature.vessel_share(g.site_um, len(g.shape), p)
-    lost = chance < -jnp.expm1(-flow.vessels.regress * dt)
-    grown = chance < -jnp.expm1(-flow.vessels.sprout * share / (1.0 - share) * dt)
+def _vessels(vessel: jax.Array, now: Situation, chance: jax.Array, p: Params, dt: jax.Array, g: Geometry) -> jax.Array:
+    """Return vessels after sprouting and regression, each site by chance.
+
+    The mean follows the law of the level: what sprouts comes to the sites that have no vessel yet.
+    """
+    share, rates = vasculature.vessel_share(g.site_um, len(g.shape), p), now.flow.vessels
+    free = 1.0 - jnp.minimum(share * now.local.vessels, 0.9)
+    lost = chance < -jnp.expm1(-rates.regress * dt)
+    grown = chance < -jnp.expm1(-rates.sprout * share / free * dt)
     # The type of what came in: a weaker one would make every run compile its steps a second time.
     return jnp.where(vessel > 0.0, ~lost, grown).astype(vessel.dtype)
 
@@ -480,7 +487,9 @@ def _mutate(lattice: Sites, newborn: jax.Array, chance: jax.Array, p: Params) ->
 def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geometry) -> Sites:
     """Return the lattice after the walks of all cells."""
     p, local, ndim = now.p, now.local, len(g.shape)
-    coefficient = motility.motility(local, p)._asdict()
+    # One factor of matrix goes with the place that is left, one with both places of a jump (see `matrix_drag`).
+    drag = motility.matrix_drag(local.matrix, p)
+    coefficient = {walk: m / drag for walk, m in motility.motility(local, p)._asdict().items()}
     arrest = motility.arrest(now.seen.recognized_mean * hill(local.cancer + local.persister, 0.1), p)
     kind = lattice.kind
     speed, follows = jnp.zeros(g.shape, jnp.float32), jnp.zeros(g.shape, jnp.uint8)
@@ -501,7 +510,7 @@ def _walk(lattice: Sites, now: Situation, draws: MoveDraws, fixed: Fixed, g: Geo
         [jnp.zeros(g.shape, jnp.float32)]
         + [upsample(jnp.broadcast_to(u, g.voxels), g.coarse).astype(jnp.float32) for u in guidance]
     )
-    ease = jnp.stack(_across(now, g))
+    ease = jnp.stack(_across(now, g)) * upsample(drag, g.coarse).astype(jnp.float32)
     yields = jnp.where(kind == 0, 1.0, motility.squeezing(p)).astype(jnp.float32)
     source = wander(speed, follows, yields, potential, ease, fixed.dt, draws)
     moving = carry({name: getattr(lattice, name) for name in MOVING}, source)
