@@ -577,7 +577,7 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     if copy_path:
         copies = read_copy_number(copy_path, knowledge.genes, keys=None, default_sample=sample).drop(columns="key")
     owner = str(content.get("patient", sample))
-    stool_path = located("microbiome") or (find_microbiome(folder) if "microbiome" not in files else None)
+    stool_path = located("microbiome") if "microbiome" in files else find_microbiome(folder)
     stool = microbiome_of_patient(stool_path, [sample.strip(), owner]) if stool_path else None
     return Patient(
         sample=sample.strip(),

@@ -7,9 +7,10 @@ github.com/valerioiebba/TOPOSCORE, `tp_helper.R` and `app/R/toposcore_calc.R`):
 
 with n1 of 37 unfavorable (SIG1) and n2 of 45 favorable species (SIG2) present in any amount. S <= 0.5351 is SIG1,
 S >= 0.7911 is SIG2; between them, in the gray zone, Akkermansia muciniphila decides: present below 4.799 % is SIG2+,
-absent or at least 4.799 % is SIG1+. SIG1+ (dysbiotic) went with shorter survival under PD-1 blockade. S is compared as
-it is, as in the paper's analysis; the authors' web application rounds it to three decimals first, which moves scores
-from 0.7912 to 0.7914 into the gray zone.
+absent or at least 4.799 % is SIG1+. SIG1+ (dysbiotic) went with shorter survival under PD-1 blockade. S is compared at
+four decimals, to which the cut-offs are published; on every possible pair of counts this gives what the cut-offs of the
+authors' analysis give (0.5351351 and 0.7911411). Their web application rounds S to three decimals first, which moves
+0.7912 to 0.7914 into the gray zone.
 
 Antibiotics, proton-pump inhibitors and fiber are facts of the clinical table (``antibiotics_60d``, ``ppi``,
 ``fiber_g_day``); no stool profile tells them.
@@ -112,7 +113,8 @@ def toposcore(abundance: pd.Series) -> Toposcore:
     score = (n2 / N_SIG2 - n1 / N_SIG1 + 1.0) / 2.0
     share = float(abundance.get(AKKERMANSIA, 0.0))
     trichotomy = "Zero" if share <= 0.0 else "High" if share >= AKKERMANSIA_HIGH else "Low"
-    category = "SIG1" if score <= SIG1_AT_MOST else "SIG2" if score >= SIG2_AT_LEAST else "Gray"
+    shown = round(score, 4)
+    category = "SIG1" if shown <= SIG1_AT_MOST else "SIG2" if shown >= SIG2_AT_LEAST else "Gray"
     favorable = category == "SIG2" or (category == "Gray" and trichotomy == "Low")
     return Toposcore(n1, n2, score, category, share, trichotomy, "SIG2+" if favorable else "SIG1+")
 
