@@ -89,6 +89,47 @@ def test_the_form_decides_not_the_name_nor_the_line_ends(tmp_path):
     assert first(path).abundance.to_dict() == pytest.approx(TRUTH)
 
 
+VARIANTS = {
+    "metaphlan 4 with read statistics": METAPHLAN4.replace(
+        "#clade_name\tNCBI_tax_id\trelative_abundance\tadditional_species",
+        "#clade_name\tclade_taxid\trelative_abundance\tcoverage\testimated_number_of_reads_from_the_clade",
+    ).replace("\t\n", "\t0.1\t100\n"),
+    "metaphlan 2, no header": "\n".join(
+        "\t".join([r[0], r[2]]) for r in (x.split("\t") for x in METAPHLAN3.splitlines()[2:])
+    ) + "\n",
+    "kraken 2 with minimizers": "\n".join(
+        "\t".join([*r[:3], "9", "8", *r[3:]]) for r in (x.split("\t") for x in KRAKEN.splitlines())
+    ) + "\n",
+    "kraken 2 on GTDB": KRAKEN.replace("[Eubacterium] rectale\n", "Agathobacter rectalis\n") + (
+        "  0.00\t0\t0\tS\t1\t  Blautia_A wexlerae\n"
+    ),
+    "bracken, combined": (
+        "name\ttaxonomy_id\ttaxonomy_lvl\tP1_num\tP1_frac\tP2_num\tP2_frac\n"
+        "Akkermansia muciniphila\t1\tS\t10\t0.1\t0\t0\n[Eubacterium] rectale\t2\tS\t60\t0.6\t5\t1\n"
+        "Clostridium ramosum\t3\tS\t30\t0.3\t0\t0\n"
+    ),
+    "motus with taxon ids": MOTUS.replace("#consensus_taxonomy\t", "#consensus_taxonomy\tNCBI_tax_id\t").replace(
+        "]\t", "]\t1\t"
+    ).replace("unassigned\t", "unassigned\tNA\t"),
+    "motus with numbers apart": (
+        "# motus version 3.1.0\n#mOTU\tconsensus_taxonomy\tP1\n"
+        "ref_mOTU_v31_1\tk__B|p__V|c__V|o__V|f__A|g__Akkermansia|s__Akkermansia muciniphila\t0.1\n"
+        "ref_mOTU_v31_2\tk__B|p__F|c__C|o__C|f__L|g__Agathobacter|s__Agathobacter rectalis\t0.6\n"
+        "ref_mOTU_v31_3\tk__B|p__F|c__E|o__E|f__E|g__Thomasclavelia|s__Thomasclavelia ramosa\t0.3\n"
+    ),
+    "motus, counts": MOTUS.replace("0.09", "9").replace("0.5", "50").replace("0.04", "4").replace("0.27", "27").replace(
+        "\t0.1", "\t7"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_options_of_the_profilers_change_nothing(tmp_path, variant):
+    found = first(write(tmp_path, VARIANTS[variant]))
+    assert found.profiler.startswith(variant.split(",")[0].split()[0])
+    assert found.abundance.to_dict() == pytest.approx(TRUTH)
+
+
 @pytest.mark.parametrize(("text", "share"), [(METAPHLAN4, 0.5), (MOTUS, 0.1), (PLAIN, 0.0), (KRAKEN, 380 / 980)])
 def test_what_no_species_stands_for_is_told(tmp_path, text, share):
     assert first(write(tmp_path, text)).unresolved == pytest.approx(share)

@@ -24,6 +24,7 @@ from tumornexus.profile.microbiome import (
     scfa_producers,
     scfa_shares,
     stool_facts,
+    stool_lines,
     stool_record,
     toposcore,
     toposcore_species,
@@ -108,8 +109,8 @@ def test_the_published_rule_on_constructed_communities(n1, n2, akkermansia, cate
 def test_every_pair_of_counts_falls_where_the_authors_cut_offs_put_it():
     # In units of 1/3330, S is 1665 + 37 n2 - 45 n1, and the cut-offs of the analysis, 0.5351351 and 0.7911411, are
     # 1665 + 117 (a tie for 27 and 36 species, which counts as SIG1) and halfway between 1665 + 969 and 1665 + 970.
-    assert (1665 + 117) / 3330 == pytest.approx(0.5351351, abs=1e-7)
-    assert (1665 + 969.5) / 3330 == pytest.approx(0.7911411, abs=1e-7)
+    assert abs((1665 + 117) / 3330 - 0.5351351) < 1e-7
+    assert abs((1665 + 969.5) / 3330 - 0.7911411) < 1e-7
     for n1 in range(38):
         for n2 in range(46):
             steps = 37 * n2 - 45 * n1
@@ -227,6 +228,14 @@ def test_the_record_holds_everything_and_is_json():
     assert record["toposcore"]["score"] == stool_facts(stool())["toposcore"].value
 
 
+def test_the_terminal_counts_calls_and_what_could_not_be_called():
+    assert stool_lines([]) == []
+    (line,) = stool_lines([stool(20, 5), stool(2, 40), stool(2, 40), stool(2, 40, profiler="motus")])
+    assert "4 stool profiles: 1 SIG1+" in line
+    assert "2 SIG2+" in line
+    assert "1 on which" in line
+
+
 def test_the_command_shows_the_evidence(tmp_path):
     from typer.testing import CliRunner
 
@@ -237,6 +246,7 @@ def test_the_command_shows_the_evidence(tmp_path):
     folder = write_patient(tmp_path / "P1", toml, gut_dot_tsv="taxon\tP1\n" + rows)
     done = CliRunner().invoke(app, ["profile", str(folder), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
+    assert "SIG1+: 20 of 37 unfavorable" in done.output
     sample = json.loads((tmp_path / "out" / "profile.json").read_text())["samples"]["P1"]
     assert sample["microbiome"]["toposcore"]["call"] == "SIG1+"
     assert sample["microbiome"]["from_clinical_table"] == {

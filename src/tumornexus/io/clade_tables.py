@@ -1,8 +1,8 @@
-"""The file formats of metagenomic profilers, each read into clades x samples with nothing interpreted yet.
+"""Tables of relative abundance of metagenomic profilers, each read into clades x samples with nothing interpreted yet.
 
-Formats as their manuals describe them: MetaPhlAn (``clade_name``, ranks joined by ``|``, percent), Kraken 2 reports
-(six or eight columns), Bracken (``new_est_reads``, ``fraction_total_reads``; also combined tables), mOTUs (``name
-[ref_mOTU_v25_00001]``), GTDB-based profiles (``d__...;s__...``) and plain species x samples.
+Formats as their manuals describe them: MetaPhlAn (``clade_name``, ranks joined by ``|``, percent), mOTUs (``name
+[ref_mOTU_v25_00001]``), GTDB-based profiles (``d__...;s__...``) and plain species x samples. Read counts of Kraken 2
+and Bracken are in `tumornexus.io.read_counts`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 
 from tumornexus.errors import InputError
 from tumornexus.io.clades import looks_like_gtdb
-from tumornexus.io.tables import read_bytes, refuse_repeats
+from tumornexus.io.tables import refuse_repeats
 
 FORMATS = (
     "a MetaPhlAn 3 or 4 profile, a Kraken 2 report, Bracken output (species level), a mOTUs table, a GTDB profile "
     "(d__...;s__...), or species in the first column and one column a sample"
 )
-_KRAKEN = re.compile(r"^\s*\d+(\.\d+)?\t\d+\t\d+\t(\d+\t\d+\t)?[URDKPCOFGS-]\d*\t\d+\t")
 _MOTU = re.compile(r"^(?P<name>.*?)\s*\[(?P<id>(?:ref|meta|ext)_mOTU_[^\]]+)\]$")
 _SGB_NAME = re.compile(r"(^|_)SGB\d+(_group)?$")
 _TAX_ID = frozenset({"ncbi_tax_id", "clade_taxid", "ncbi_taxid", "taxonomy_id", "#motu"})
@@ -63,31 +62,7 @@ class RawTable:
     notes: tuple[str, ...] = ()
 
 
-def read_raw(path: Path, samples: Collection[str] | None = None) -> RawTable:
-    """Tell the format of a table from its content and read it; `samples` restricts merged tables to some columns."""
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError("the stool table is not UTF-8 text", file=path, valid=FORMATS) from error
-    lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
-    first = next((line for line in lines if not line.startswith("#")), "")
-    header = [cell.strip() for cell in first.lower().split("\t")]
-    if _KRAKEN.match(first):
-        return _kraken(lines, path)
-    if header[:3] == ["name", "taxonomy_id", "taxonomy_lvl"]:
-        return _bracken(lines, path, samples)
-    comments = [line for line in lines if line.startswith("#")]
-    body = [line for line in lines if not line.startswith("#")]
-    if any("_mOTU_" in line for line in body):
-        return _motus(comments, body, path, samples)
-    if any(re.match(r"^[kd]__[^\t]*\|", line) for line in body):
-        return _metaphlan(comments, body, path, samples)
-    if any(re.match(r"^d__[^\t]*;", line) for line in body):
-        return _gtdb(comments, body, path, samples)
-    return _plain(body, path, samples)
-
-
-def _cells(body: Sequence[str], path: Path) -> list[list[str]]:
+def cells_of(body: Sequence[str], path: Path) -> list[list[str]]:
     rows = [[cell.strip() for cell in line.split("\t")] for line in body]
     width = Counter(len(r) for r in rows).most_common(1)[0][0]
     uneven = next((i for i, r in enumerate(rows) if len(r) != width), None)
@@ -99,7 +74,7 @@ def _cells(body: Sequence[str], path: Path) -> list[list[str]]:
     return rows
 
 
-def _numbers(rows: Sequence[Sequence[str]], at: Sequence[int], names: Sequence[str], path: Path) -> np.ndarray:
+def numbers_of(rows: Sequence[Sequence[str]], at: Sequence[int], names: Sequence[str], path: Path) -> np.ndarray:
     """Return (row, column) as floats; a cell that is empty, text, not finite or negative is refused by name."""
     try:
         values = np.array([[r[i] for i in at] for r in rows], dtype=float).reshape(len(rows), len(at))
@@ -122,7 +97,7 @@ def _float(cell: str) -> float:
         return float("nan")
 
 
-def _wanted(columns: Sequence[str], samples: Collection[str] | None, path: Path) -> list[int]:
+def wanted_columns(columns: Sequence[str], samples: Collection[str] | None, path: Path) -> list[int]:
     """Return which sample columns to read; columns that occur twice or have no name are refused."""
     refuse_repeats(columns, path, "header", "stool samples")
     if len(columns) > 1 and "" in columns:
@@ -131,7 +106,7 @@ def _wanted(columns: Sequence[str], samples: Collection[str] | None, path: Path)
     return [i for i, c in enumerate(columns) if samples is None or unnamed or c in samples]
 
 
-def _once(names: Sequence[str], path: Path) -> None:
+def refuse_repeated_clades(names: Sequence[str], path: Path) -> None:
     refuse_repeats(names, path, "clade", "clades")
 
 
@@ -139,7 +114,7 @@ def _split_header(
     comments: Sequence[str], body: Sequence[str], path: Path
 ) -> tuple[list[str], list[list[str]], list[str]]:
     """Return column names, rows, and the remaining comments of a table whose header may itself be a comment."""
-    rows = _cells(body, path)
+    rows = cells_of(body, path)
     if rows and not _looks_like_data(rows[0]):
         return rows[0], rows[1:], list(comments)
     for k in range(len(comments) - 1, -1, -1):
@@ -170,15 +145,15 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path) ->
     return at, ["" if len(at) == 1 and names[i] == "Metaphlan_Analysis" else names[i] for i in at]
 
 
-def _metaphlan(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
+def metaphlan(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
     names, rows, rest = _split_header(comments, body, path)
     at, columns = _columns(names, rows, path)
-    keep = _wanted(columns, samples, path)
+    keep = wanted_columns(columns, samples, path)
     at_kept = [at[i] for i in keep]
     said = " ".join(rest)
     found = re.search(r"mpa_v[A-Za-z0-9_]+", said)
     database = found[0] if found else ""
-    _once([r[0] for r in rows], path)
+    refuse_repeated_clades([r[0] for r in rows], path)
     ranks = [r[0].split("|") for r in rows]
     strains = any(p[-1].startswith("t__SGB") for p in ranks)
     species = any(p[-1].startswith("s__") for p in ranks)
@@ -202,17 +177,17 @@ def _metaphlan(comments: Sequence[str], body: Sequence[str], path: Path, samples
     shown = [columns[i] or "abundance" for i in keep]
     return RawTable(
         profiler, database, bool(database) or strains, clades, tuple(columns[i] for i in keep), tuple(columns),
-        _numbers([rows[i] for i in leaf], at_kept, shown, path),
-        _numbers([rows[i] for i in unresolved], at_kept, shown, path).sum(axis=0) if unresolved else
+        numbers_of([rows[i] for i in leaf], at_kept, shown, path),
+        numbers_of([rows[i] for i in unresolved], at_kept, shown, path).sum(axis=0) if unresolved else
         np.zeros(len(keep)),
     )  # fmt: skip
 
 
-def _gtdb(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
+def gtdb(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
     names, rows, rest = _split_header(comments, body, path)
     at, columns = _columns(names, rows, path)
-    keep = _wanted(columns, samples, path)
-    _once([r[0] for r in rows], path)
+    keep = wanted_columns(columns, samples, path)
+    refuse_repeated_clades([r[0] for r in rows], path)
     leaf = [r for r in rows if r[0].split(";")[-1].strip().startswith("s__") and r[0].split(";")[-1].strip() != "s__"]
     if not leaf:
         raise InputError(
@@ -225,12 +200,12 @@ def _gtdb(comments: Sequence[str], body: Sequence[str], path: Path, samples: Col
     return RawTable(
         "gtdb", f"GTDB r{release[1]}" if release else "", True,
         tuple(Clade(r[0].split(";")[-1].strip()) for r in leaf), tuple(columns[i] for i in keep), tuple(columns),
-        _numbers(leaf, at_kept, shown, path),
-        _numbers(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
+        numbers_of(leaf, at_kept, shown, path),
+        numbers_of(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
     )  # fmt: skip
 
 
-def _motus(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
+def motus(comments: Sequence[str], body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
     names, rows, rest = _split_header(comments, body, path)
     if not names:
         raise InputError(
@@ -240,7 +215,7 @@ def _motus(comments: Sequence[str], body: Sequence[str], path: Path, samples: Co
     words = {"consensus_taxonomy", "motu", "ncbi_tax_id"}
     at = [i for i, n in enumerate(low) if n not in words]
     columns = ["" if len(at) == 1 and names[i] == "unnamed sample" else names[i] for i in at]
-    keep = _wanted(columns, samples, path)
+    keep = wanted_columns(columns, samples, path)
     clades, kept, other, ids = [], [], [], []
     taxonomy = low.index("consensus_taxonomy") if "consensus_taxonomy" in low else 0
     for r in rows:
@@ -261,76 +236,18 @@ def _motus(comments: Sequence[str], body: Sequence[str], path: Path, samples: Co
         clades.append(Clade(f"{name} {number}" if vague else name))
         ids.append(number)
         kept.append(r)
-    _once(ids, path)
+    refuse_repeated_clades(ids, path)
     at_kept, shown = [at[i] for i in keep], [columns[i] or "abundance" for i in keep]
     version = re.search(r"(?:ref|meta|ext)_mOTU_v?([0-9.]+)", " ".join([*rest[:1], *ids[:1]]))
     return RawTable(
         "motus", f"mOTUs {version[1]}" if version else "", True, tuple(clades), tuple(columns[i] for i in keep),
-        tuple(columns), _numbers(kept, at_kept, shown, path),
-        _numbers(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
+        tuple(columns), numbers_of(kept, at_kept, shown, path),
+        numbers_of(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
     )  # fmt: skip
 
 
-def _kraken(lines: Sequence[str], path: Path) -> RawTable:
-    """Read reads of each species with what lies below it (second column, rank S) and reads placed no deeper."""
-    rows = [line.split("\t") for line in lines]
-    width = len(rows[0])
-    if any(len(r) != width for r in rows):
-        bad = next(r for r in rows if len(r) != width)
-        raise InputError(
-            "a line of the Kraken report has another number of cells", file=path, field=bad[-1].strip(),
-            value=f"{len(bad)} cells", valid=f"{width} tab-separated cells",
-        )  # fmt: skip
-    rows = [[c.strip() for c in r] for r in rows]
-    named = [[r[-1], *r] for r in rows]
-    counts = _numbers(named, [2], ["reads"], path)[:, 0]
-    species = [i for i, r in enumerate(rows) if r[-3] == "S"]
-    if not species:
-        raise InputError(
-            "the Kraken report has no species", file=path, field="rank", value=rows[-1][-3], valid="rows of rank S"
-        )
-    _once([rows[i][-2] for i in species], path)
-    top = sum(counts[i] for i, r in enumerate(rows) if r[-3] == "U" or (r[-3] == "R" and r[-1] == "root"))
-    values = counts[species][:, None]
-    unresolved = np.array([max(float(top) - float(values.sum()), 0.0)])
-    return RawTable("kraken2", "", True, tuple(Clade(rows[i][-1]) for i in species), ("",), ("",), values, unresolved)
-
-
-def _bracken(lines: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
-    rows = _cells(lines, path)
-    names, rows = rows[0], rows[1:]
-    low = [n.lower() for n in names]
-    if not rows:
-        raise InputError("the Bracken table has a header and no rows", file=path, valid="at least one species")
-    level = next((r[2] for r in rows if r[2] != "S"), None)
-    if level is not None:
-        raise InputError(
-            "the Bracken table is not of species level", file=path, field="taxonomy_lvl", value=level,
-            valid="S (bracken -l S)",
-        )  # fmt: skip
-    if "new_est_reads" in low:
-        at, columns = [low.index("new_est_reads")], [""]
-    else:
-        at = [i for i, n in enumerate(low) if n.endswith("_num")]
-        columns = [names[i][:-4] for i in at]
-    if not at:
-        raise InputError(
-            "the Bracken table has no read counts", file=path, field="header", value=", ".join(names[3:8]),
-            valid="new_est_reads, or SAMPLE_num in a combined table",
-        )  # fmt: skip
-    keep = _wanted(columns, samples, path)
-    _once([r[1] for r in rows], path)
-    shown = [columns[i] or "new_est_reads" for i in keep]
-    values = _numbers(rows, [at[i] for i in keep], shown, path)
-    # Bracken's fractions are of the reads it placed at species; the unclassified ones are not in its output.
-    return RawTable(
-        "bracken", "", True, tuple(Clade(r[0]) for r in rows), tuple(columns[i] for i in keep), tuple(columns),
-        values, np.full(len(keep), np.nan),
-    )  # fmt: skip
-
-
-def _plain(body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
-    rows = _cells(body, path) if body else []
+def plain(body: Sequence[str], path: Path, samples: Collection[str] | None) -> RawTable:
+    rows = cells_of(body, path) if body else []
     species = [r[0] for r in rows[1:] if re.match(r"^(s__)?\[?[A-Z][A-Za-z0-9-]*\]?[ _]\S", r[0])]
     if len(rows) < 2 or len(rows[0]) < 2 or len(species) < 0.8 * (len(rows) - 1):
         shown = rows[1][0] if len(rows) > 1 else (rows[0][0] if rows else "")
@@ -338,9 +255,9 @@ def _plain(body: Sequence[str], path: Path, samples: Collection[str] | None) -> 
     columns = rows[0][1:]
     tax = [i for i, c in enumerate(columns) if c.lower() not in _TAX_ID]
     columns = [columns[i] for i in tax]
-    keep = _wanted(columns, samples, path)
+    keep = wanted_columns(columns, samples, path)
     rows = rows[1:]
-    _once([r[0] for r in rows], path)
+    refuse_repeated_clades([r[0] for r in rows], path)
     leaf, other = [], []
     for r in rows:
         (other if r[0].lower() in _UNRESOLVED else leaf).append(r)
@@ -352,6 +269,6 @@ def _plain(body: Sequence[str], path: Path, samples: Collection[str] | None) -> 
         profiler = "gtdb" if looks_like_gtdb(names) else "plain"
     return RawTable(
         profiler, "", False, tuple(Clade(n) for n in names), tuple(columns[i] for i in keep), tuple(columns),
-        _numbers(leaf, at_kept, shown, path),
-        _numbers(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
+        numbers_of(leaf, at_kept, shown, path),
+        numbers_of(other, at_kept, shown, path).sum(axis=0) if other else np.zeros(len(keep)),
     )  # fmt: skip

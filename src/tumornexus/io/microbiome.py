@@ -7,6 +7,7 @@ resolved, mapped or used is counted and said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from tumornexus.errors import InputError, near_misses
-from tumornexus.io.clade_tables import RawTable, read_raw
-from tumornexus.io.clades import Naming, load_clades, species_of, spelling
-from tumornexus.io.tables import find_table
+from tumornexus.io.clade_tables import FORMATS, RawTable, gtdb, metaphlan, motus, plain
+from tumornexus.io.clades import Naming, load_clades, looks_like_gtdb, species_of, spelling
+from tumornexus.io.read_counts import KRAKEN_LINE, bracken, kraken
+from tumornexus.io.tables import find_table, read_bytes
 
 FILES = ("microbiome", "abundance")  # names under which a folder may hold the table
 COUNTS = frozenset({"kraken2", "bracken"})
@@ -103,9 +105,33 @@ def read_microbiome(path: Path, samples: Collection[str] | None = None) -> dict[
     return result
 
 
+def read_raw(path: Path, samples: Collection[str] | None = None) -> RawTable:
+    """Tell the format of a table from its content and read it; `samples` restricts merged tables to some columns."""
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("the stool table is not UTF-8 text", file=path, valid=FORMATS) from error
+    lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), "")
+    header = [cell.strip() for cell in first.lower().split("\t")]
+    if KRAKEN_LINE.match(first):
+        return kraken(lines, path)
+    if header[:3] == ["name", "taxonomy_id", "taxonomy_lvl"]:
+        return bracken(lines, path, samples)
+    comments = [line for line in lines if line.startswith("#")]
+    body = [line for line in lines if not line.startswith("#")]
+    if any("_mOTU_" in line for line in body):
+        return motus(comments, body, path, samples)
+    if any(re.match(r"^[kd]__[^\t]*\|", line) for line in body):
+        return metaphlan(comments, body, path, samples)
+    if any(re.match(r"^d__[^\t]*;", line) for line in body):
+        return gtdb(comments, body, path, samples)
+    return plain(body, path, samples)
+
+
 def _naming(raw: RawTable) -> Naming:
     """Return which database the names of a table come from."""
-    if raw.profiler == "gtdb":
+    if raw.profiler == "gtdb" or (raw.profiler in COUNTS and looks_like_gtdb([c.name for c in raw.clades])):
         return "gtdb"
     if "vJan21" in raw.database:
         return "vJan21"

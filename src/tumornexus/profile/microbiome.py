@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -39,6 +39,8 @@ AKKERMANSIA_HIGH = 0.04799  # share; 4.799 % in the authors' code, "above 4.8 %"
 # Profilers on which presence means what it meant where the cut-offs were set. K-mer classifiers find traces of species
 # that are not there, and other marker databases lack species of the two sets, which shifts the counts.
 CALIBRATED = ("metaphlan4", "gtdb")
+# Facts that a stool profile tells; a clinical table may hold them instead.
+STOOL_FACTS = ("toposcore", "akkermansia", "faecalibacterium", "bifidobacterium_longum", "microbiome_diversity")
 CLINICAL_FACTS = ("antibiotics_60d", "antibiotics_days_before", "ppi", "fiber_g_day")
 
 
@@ -215,3 +217,19 @@ def stool_record(stool: Microbiome, clinical: Mapping[str, object]) -> dict[str,
         "unresolved_share": stool.unresolved if math.isfinite(stool.unresolved) else None,
         "from_clinical_table": {n: clinical.get(n) for n in CLINICAL_FACTS},
     }
+
+
+def stool_lines(stools: Sequence[Microbiome]) -> list[str]:
+    """Return what the stool profiles of some samples say, as lines for the terminal; none without stool profiles."""
+    if not stools:
+        return []
+    used = [s for s in stools if stool_facts(s)["toposcore"].usable]
+    if len(stools) == 1:
+        shannon = alpha_diversity(stools[0].abundance)["shannon"]
+        score = stool_facts(stools[0])["toposcore"]
+        return [f"stool ({stools[0].profiler}): TOPOSCORE {score.value:.3f}, {score.note}; Shannon index {shannon:.2f}"]
+    bad = sum(toposcore(s.abundance).call == "SIG1+" for s in used)
+    return [
+        f"{len(stools)} stool profiles: {bad} SIG1+ (dysbiotic), {len(used) - bad} SIG2+ by TOPOSCORE"
+        + (f", {len(stools) - len(used)} on which its cut-offs do not hold" if len(used) < len(stools) else "")
+    ]

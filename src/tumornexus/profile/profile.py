@@ -20,7 +20,7 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
-from tumornexus.profile.microbiome import stool_notes, stool_record
+from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
     PATHOLOGIST,
     PHENOTYPES,
@@ -39,8 +39,6 @@ MASS = 0.9
 # weak forms that move a score little; a shift that is too large calls the average tumor positive. Chosen on synthetic
 # patients of the tuning seeds 1 to 3 (false discoveries 0.11 at 1, 0.09 at 0.75).
 CENTERING = 0.75
-# Facts of a clinical table that stand for a stool profile.
-STOOL_FACTS = {"toposcore", "akkermansia", "faecalibacterium", "bifidobacterium_longum", "microbiome_diversity"}
 ASSUMED_PREVALENCE = 0.25  # where no tumor type states how often a mechanism is present
 
 
@@ -274,7 +272,7 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
         absent.append("copy number")
     if patient.hla is None:
         absent.append("HLA types")
-    if patient.microbiome is None and not STOOL_FACTS & patient.clinical.keys():
+    if patient.microbiome is None and not patient.clinical.keys() & set(STOOL_FACTS):
         absent.append("stool metagenome")
     for fact, words in (
         ("tmb_per_mb", "tumor mutational burden"),
