@@ -187,6 +187,7 @@ def test_a_column_reads_the_same_alone(tmp_path):
         (PLAIN.replace(RAMOSUM, RECTALE), "more than once"),
         (PLAIN.replace("0\n", "0\t0\n", 1), "4 cells"),
         (METAPHLAN3.replace("60\t0", "60\t7"), "sum 107"),
+        (METAPHLAN3.replace("clade_name\tNCBI_tax_id\tP1\tP2\n", ""), "no header"),
         (METAPHLAN3.replace("|s__", "|s_"), "no species"),
         (METAPHLAN4.replace("UNCLASSIFIED\t-1\t50.0\t\n", ""), "UNCLASSIFIED"),
         (BRACKEN.replace("\tS\t", "\tG\t"), "bracken -l S"),

@@ -134,7 +134,16 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path) ->
     """Return position and name of the sample columns of a profile; ``""`` names the column of a single profile."""
     if not names:
         width = len(rows[0])
-        return ([1], [""]) if width == 2 else ([2], [""])
+        if width == 2:
+            return [1], [""]
+        # A single profile: clade, taxon id, abundance, and perhaps a column of further species.
+        lone = width >= 3 and all(re.fullmatch(r"[\d|]*|-1", r[1]) for r in rows)
+        if not lone or (width > 3 and all(np.isfinite(_float(r[3])) for r in rows)):
+            raise InputError(
+                "the stool table has no header, so that its columns cannot be told", file=path, value=rows[0][0],
+                valid="the profiler's own header line (clade_name, ...)",
+            )  # fmt: skip
+        return [2], [""]
     low = [n.lower() for n in names]
     if "relative_abundance" in low:
         return [low.index("relative_abundance")], [""]

@@ -221,7 +221,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
             valid="a row for each, or cancer_type in cohort.toml",
         )
     samples = samples + extra
-    every = {*samples, *(clinical["patient"].dropna() if "patient" in _columns(clinical) else ())}
+    every = {*samples, *_owners(clinical).values()}
     if only is not None:
         samples = [only]
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
@@ -281,14 +281,17 @@ def _read_other(
         )
     if found:
         other.copy_number = read_copy_number(found[0], knowledge.genes, keys=patients)
-    owners = dict(zip(clinical["sample"], clinical["patient"], strict=True)) if "patient" in _columns(clinical) else {}
-    other.microbiome, said = microbiome_of_cohort(folder, {s: owners.get(s) or s for s in samples}, every)
+    owners = _owners(clinical)
+    other.microbiome, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
     other.notes = (*notes, *said)
     return other
 
 
-def _columns(table: pd.DataFrame | None) -> list[str]:
-    return [] if table is None else list(table.columns)
+def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
+    """Patient id by sample id, for the rows of a clinical table that give one."""
+    if clinical is None or "patient" not in clinical.columns:
+        return {}
+    return {s: p for s, p in zip(clinical["sample"], clinical["patient"], strict=True) if p}
 
 
 def _assemble(
