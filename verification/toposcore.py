@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +303,10 @@ def main() -> None:
     print(
         f"Akkermansia is high from {100 * AKKERMANSIA_HIGH:.3f} %; SIG1 up to {SIG1_AT_MOST}, SIG2 from {SIG2_AT_LEAST}"
     )
-    results: dict[str, Any] = {"agreement": {"all": agreement(table)}}
+    results: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(), "knowledge_digest": load_knowledge().digest,
+        "agreement": {"all": agreement(table)},
+    }  # fmt: skip
     for name, part in table.groupby("cohort"):
         results["agreement"][str(name)] = agreement(part)
     results["published_rule_on_published_values"] = self_consistency(table)
