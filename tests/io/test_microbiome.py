@@ -268,6 +268,10 @@ def test_a_cohort_may_have_one_file_a_sample(tmp_path):
     cohort = read_cohort(folder)
     assert [p.microbiome.profiler if p.microbiome else None for p in cohort] == ["kraken2", None, "bracken"]
     assert "stranger.kreport" in " ".join(cohort.patients[0].notes)
+    assert [any("file P3_bracken.tsv" in n for n in p.microbiome.notes) for p in cohort if p.microbiome] == [
+        False,
+        True,
+    ]
     (folder / "microbiome" / "P1.bracken").write_text(BRACKEN)
     with pytest.raises(InputError, match="two stool profiles of one sample"):
         read_cohort(folder)

@@ -220,7 +220,10 @@ def microbiome_of_cohort(
                 raise InputError(
                     "two stool profiles of one sample", file=p, value=key, valid="one file a sample in microbiome/"
                 )
-            found[key] = microbiome_of_patient(p, [key])
+            stool = microbiome_of_patient(p, [key])
+            if p.name.split(".")[0] != key:  # a longer name may be another time point
+                stool = replace(stool, notes=(*stool.notes, f"the stool profile is that of the file {p.name}"))
+            found[key] = stool
     elif path is not None:
         found = read_microbiome(path, set(patients) | set(patients.values()))
         if set(found) == {""}:
