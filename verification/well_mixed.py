@@ -200,7 +200,7 @@ def host_scale(patient: VirtualPatient, regimens: Sequence[Treatment], steps_per
 
     found = [sum(whole(kind) for kind in kinds) for kinds in CELLS.values()]
     found += [data[f"state_{name}"].isel(lesion=0).to_numpy() for name in LEVELS_SEEN]
-    cells = sum(whole(name) for name in ("cancer", "persister", *RESIDENT))
+    cells = np.sum([whole(name) for name in ("cancer", "persister", *RESIDENT)], axis=0)
     return Course(np.stack([*found, whole("blood_cd8")], -1)[:, 1:], float((cells / cells[:, :1]).max()))
 
 
