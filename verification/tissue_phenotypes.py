@@ -39,8 +39,9 @@ from tumornexus.systemic.twin import Facts
 from tumornexus.tissue.lattice import KIND, Geometry, to_blocks
 from tumornexus.tissue.patient import PHENOTYPES, VirtualPatient, virtual_patient
 from tumornexus.tissue.simulate import Simulation, frame, prepare_tissue
+from tumornexus.tissue.situation import situation
 from tumornexus.tissue.start import assemble, composition, lay_out, scalars
-from tumornexus.tissue.step import Tissue, situation
+from tumornexus.tissue.state import Tissue
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

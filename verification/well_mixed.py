@@ -55,7 +55,7 @@ from tumornexus.tissue.lattice import KIND, Geometry
 from tumornexus.tissue.patient import VirtualPatient, virtual_patient
 from tumornexus.tissue.simulate import Simulation, prepare_tissue
 from tumornexus.tissue.start import assemble, composition, scalars
-from tumornexus.tissue.step import Tissue
+from tumornexus.tissue.state import Tissue
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

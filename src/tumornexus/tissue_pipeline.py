@@ -48,7 +48,7 @@ from tumornexus.tissue.scenario import LARGEST_PROBABILITY_TIME, UNTREATED, Scen
 from tumornexus.tissue.simulate import Simulation, arrays_of, frame, prepare_tissue, tissue_of
 from tumornexus.tissue.size import COARSE, free_bytes, lattice_of, require_memory
 from tumornexus.tissue.start import assemble, composition, scalars
-from tumornexus.tissue.step import Tally, Tissue
+from tumornexus.tissue.state import Tally, Tissue
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 

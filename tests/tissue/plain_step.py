@@ -47,7 +47,8 @@ from tumornexus.cellkinds import KINDS
 from tumornexus.systemic.dynamics import Exchange, host_flux, node
 from tumornexus.systemic.ode import CIRCULATING
 from tumornexus.systemic.state import CLONES, HOST, clone_traits
-from tumornexus.tissue.step import PUSH, Draws, Fixed, Setting, Tissue
+from tumornexus.tissue.moves import PUSH
+from tumornexus.tissue.state import Draws, Fixed, Setting, Tissue
 
 CANCER = ("cancer", "persister", "infected")
 T_CELLS = ("cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "treg", "gamma_delta", "car_t")

@@ -13,7 +13,7 @@ from tumornexus.cellkinds import KINDS
 from tumornexus.systemic.state import CLONES
 from tumornexus.tissue.lattice import CANCER_KINDS, KIND, Ground, Sites
 from tumornexus.tissue.simulate import Simulation
-from tumornexus.tissue.step import Tissue
+from tumornexus.tissue.state import Tissue
 
 SHAPES = {"flat": (12, 12), "solid": (8, 8, 8), "stirred": (12, 12)}
 # An antibody, a small molecule, a virus injected on the spot, and living cells of both kinds that are infused.

@@ -28,7 +28,7 @@ from tumornexus.tissue.simulate import (
     rounds_of,
     tissue_of,
 )
-from tumornexus.tissue.step import Tissue
+from tumornexus.tissue.state import Tissue
 
 pytestmark = pytest.mark.simulation
 META = {"scenario": "s", "knowledge": "k", "versions": "v"}

@@ -15,7 +15,7 @@ from tumornexus.tissue.lattice import Geometry
 from tumornexus.tissue.patient import VirtualPatient, virtual_patient
 from tumornexus.tissue.simulate import Simulation, prepare_tissue
 from tumornexus.tissue.start import from_rule, scalars
-from tumornexus.tissue.step import Tissue
+from tumornexus.tissue.state import Tissue
 from tumornexus.tissue_pipeline import COUNTED, summary_row
 
 GEOMETRY = Geometry((64, 64), 15.7)

@@ -14,7 +14,7 @@ from tissue import plain_step
 from tissue.scenes import crowded, with_parameters
 from tumornexus.biology.contacts import hit_table
 from tumornexus.tissue.simulate import Simulation
-from tumornexus.tissue.step import Tissue, draw
+from tumornexus.tissue.state import Tissue, draw
 
 draws_of = jax.jit(draw, static_argnums=2)
 ROUNDING = 2e-6  # of the chance of an event in single precision, relative; closer calls could go either way

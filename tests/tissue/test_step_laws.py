@@ -21,11 +21,13 @@ from tumornexus.systemic import dynamics
 from tumornexus.systemic.state import CLONES, HOST, LESIONS, State
 from tumornexus.systemic.state import LEVELS as STATE_LEVELS
 from tumornexus.tissue.census import count
+from tumornexus.tissue.change import decide, strike
 from tumornexus.tissue.host import given
 from tumornexus.tissue.lattice import KIND, Geometry, to_blocks, to_lattice
 from tumornexus.tissue.rates import Fates
 from tumornexus.tissue.simulate import Simulation
-from tumornexus.tissue.step import Fixed, Tissue, decide, drug_access, strike
+from tumornexus.tissue.situation import drug_access
+from tumornexus.tissue.state import Fixed, Tissue
 
 pytestmark = pytest.mark.simulation
 EVERYWHERE = ["flat", "solid", "stirred"]

@@ -19,7 +19,8 @@ from tumornexus.tissue.host import drugs_of
 from tumornexus.tissue.lattice import Geometry, upsample
 from tumornexus.tissue.patient import VirtualPatient
 from tumornexus.tissue.start import from_rule, scalars
-from tumornexus.tissue.step import Fixed, Setting, Tally, Tissue, draw, step
+from tumornexus.tissue.state import Fixed, Setting, Tally, Tissue, draw
+from tumornexus.tissue.step import step
 
 HOPS_A_ROUND = 0.7  # of the fastest cells: below one, a walker's mean square displacement is exact
 MOST_ROUNDS = 24

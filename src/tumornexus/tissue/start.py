@@ -29,7 +29,7 @@ from tumornexus.systemic.state import (
 from tumornexus.systemic.treatment import SLOTS
 from tumornexus.tissue.host import Compartments, Host
 from tumornexus.tissue.lattice import KIND, Geometry, Ground, Sites, to_blocks
-from tumornexus.tissue.step import Tissue
+from tumornexus.tissue.state import Tissue
 
 NEST_UM = 120.0  # correlation length of the border between nests and stroma
 NEST_KINDS = ("cancer", "persister", "infected", "dead_antigen")
