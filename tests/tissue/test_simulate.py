@@ -128,6 +128,10 @@ def test_a_frame_has_all_of_a_tissue_in_its_shape(simulations: dict[str, Simulat
     if where != "stirred":
         assert found["matrix"].shape == found["kind"].shape
         assert found["fields"]["oxygen"].shape == simulation.setting.geometry.voxels
+        # Stiffness in kPa rises with matrix, from that of tissue without.
+        matrix, kpa = np.asarray(tissue.ground.matrix).ravel(), found["fields"]["stiffness"].ravel()
+        assert (np.diff(kpa[np.argsort(matrix)]) >= 0.0).all()
+        assert kpa.min() >= float(simulation.fixed.bare.stiffness_normal)
 
 
 def test_rounds_keep_the_fastest_cells_below_a_hop_a_round(patient: VirtualPatient, simulations: dict[str, Simulation]):

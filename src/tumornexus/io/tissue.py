@@ -31,7 +31,7 @@ from tumornexus.io.write import json_ready, whole, write_table
 FORMATS = ("h5ad", "zarr")
 GROUND = ("vessel", "matrix", "tls", "bacteria", "virus")
 """Arrays of a frame that belong to the ground and not to the cell on it."""
-UNITS = {"oxygen": "mmHg", "glucose": "mM", "lactate": "mM"}
+UNITS = {"oxygen": "mmHg", "glucose": "mM", "lactate": "mM", "stiffness": "kPa"}
 """Units of signals; all others are multiples of their half-effect concentration, or dimensionless ("1"). A caller with
 further fields, such as drugs in nM, names their units."""
 

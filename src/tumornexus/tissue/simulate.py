@@ -13,6 +13,7 @@ import numpy as np
 
 from tumornexus.biology.contacts import hit_table
 from tumornexus.biology.motility import hop_rate
+from tumornexus.biology.stroma import stiffness_kpa
 from tumornexus.errors import SimulationError
 from tumornexus.systemic.treatment import Treatment
 from tumornexus.tissue.host import drugs_of
@@ -131,6 +132,8 @@ def frame(tissue: Tissue, simulation: Simulation) -> dict[str, Any]:
     }
     ground = {name: on_lattice(getattr(tissue.ground, name)) for name in tissue.ground.__dataclass_fields__}
     fields = {name: np.asarray(getattr(tissue.signals, name)) for name in tissue.signals.__dataclass_fields__}
+    if not geometry.stirred:
+        fields["stiffness"] = np.asarray(stiffness_kpa(tissue.ground.matrix, simulation.fixed.bare))
     return {**found, **ground, "fields": fields, "day": int(tissue.step) * simulation.dt_hours / 24.0}
 
 
