@@ -88,7 +88,7 @@ def count_protein_changing(variants: pd.DataFrame, regions: Regions | None = Non
     """
     rows = variants[variants["variant_class"].isin(PROTEIN_CHANGING)]
     place = rows[["chrom", "start", "ref", "alt"]]
-    known: np.ndarray = np.asarray(place.notna()).all(axis=1)
+    known = place.notna().to_numpy(dtype=bool).min(axis=1, initial=True)
     if regions is not None:
         located = rows["chrom"].notna() & rows["start"].notna()
         inside = np.array(
