@@ -36,7 +36,10 @@ NONE, ONE, BOTH, MORE = (
 
 
 def test_matrix_of_gistic_calls(tmp_path):
-    text = "Hugo_Symbol\tEntrez_Gene_Id\tP1\tP2\nPTEN\t5728\t-2\t0\nB2M\t567\t-1\t0\nMYC\t4609\t2\t0\nJAK1\t3716\t0\t0\nKRAS\t1\t1\t0\n"
+    text = (
+        "Hugo_Symbol\tEntrez_Gene_Id\tP1\tP2\nPTEN\t5728\t-2\t0\nB2M\t567\t-1\t0\nMYC\t4609\t2\t0\nJAK1\t3716\t0\t0\n"
+    )
+    text += "KRAS\t1\t1\t0\n"
     unit, genes = called(tmp_path, text)
     assert unit == "gistic"
     assert genes == {"PTEN": BOTH, "B2M": ONE, "MYC": MORE, "JAK1": NONE}, (
@@ -95,7 +98,8 @@ def segments(
 
 
 def test_segments_are_mapped_to_genes(tmp_path):
-    rows = "P1\tchr15\t40000000\t50000000\t10\t-1.4\nP1\t10\t1\t133000000\t9\t-0.5\nP1\t1\t1\t60000000\t9\t0\nP2\t15\t1\t9\t2\t0\n"
+    rows = "P1\tchr15\t40000000\t50000000\t10\t-1.4\nP1\t10\t1\t133000000\t9\t-0.5\n"
+    rows += "P1\t1\t1\t60000000\t9\t0\nP2\t15\t1\t9\t2\t0\n"
     copies, genes = segments(tmp_path, rows)
     assert genes == {"B2M": "deletion", "PTEN": "deletion"}, "JAK1 (1:64.8 Mb) is covered by no segment"
     assert any("covered by no segment" in n for n in copies.notes)
@@ -126,8 +130,8 @@ def test_builds_differ_where_genes_lie():
     assert set(old.index) == set(new.index)
     assert (old["start"] != new["start"]).mean() > 0.9, "only a few ends of chromosomes kept their numbers"
     assert (new["end"] > new["start"]).all()
-    wanted = {g for m in load_knowledge().mechanisms.values() for b in m.biomarker if b.input in ("mutation", "copy_number")
-              for g in b.genes}  # fmt: skip
+    biomarkers = [b for m in load_knowledge().mechanisms.values() for b in m.biomarker]
+    wanted = {g for b in biomarkers if b.input in ("mutation", "copy_number") for g in b.genes}
     assert wanted <= set(new.index), "run scripts/build_ensembl.py: a record names a gene without a place"
 
 

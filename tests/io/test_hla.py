@@ -17,7 +17,8 @@ LOHHLA = "region\tHLA_A_type1\tHLA_A_type2\tHLA_type1copyNum_withBAFBin\tHLA_typ
 
 @pytest.mark.parametrize(
     "text",
-    ["HLA-A*02:01", "A*0201", "A0201", "HLA-A02:01", "hla_a_02_01", "A*02:01:01:01", "A*02:01:01:02L", "A*02:01N", "A*0201Q",
+    ["HLA-A*02:01", "A*0201", "A0201", "HLA-A02:01", "hla_a_02_01", "A*02:01:01:01", "A*02:01:01:02L",
+     "A*02:01N", "A*0201Q",
      "hla_a_02_01_01_01", "HLA-A*02:01:01G", " 'A*02:01' "],
 )  # fmt: skip
 def test_one_allele_in_any_spelling(text):

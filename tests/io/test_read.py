@@ -111,8 +111,8 @@ def test_scale_is_detected_per_sample():
     np.testing.assert_allclose(back, tpm, rtol=1e-9)
     back, _, _ = linear(np.log2(tpm + 0.001), "P1", None, "log2_tpm_0.001")
     np.testing.assert_allclose(back, tpm, atol=1e-9)
-    counts, scale, note = linear(np.round(tpm * 30), "P1", None, None)
-    assert (scale, round(counts.sum())) == ("counts", 1_000_000)
+    counts, scale, note = linear(np.round(tpm * 30), "P1", None, "umi_counts")
+    assert (scale, round(counts.sum())) == ("umi_counts", 1_000_000)
     assert "million" in note
     lengths = np.full(500, 1000.0)
     np.testing.assert_allclose(linear(np.round(tpm * 30), "P1", None, None, lengths)[0], counts)

@@ -10,7 +10,7 @@ cohort.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tumornexus.errors import InputError, near_misses
+from tumornexus.io.cbioportal import is_study, read_study, study_samples
 from tumornexus.io.clinical import typed_facts
 from tumornexus.io.expression import map_symbols, read_scale
 from tumornexus.io.modalities import (
@@ -33,14 +34,25 @@ from tumornexus.io.modalities import (
 )
 from tumornexus.io.patient import Patient
 from tumornexus.io.patient_folder import (
-    LENGTH_COLUMN,
+    EXPRESSION_OPTIONS,
     not_in_cohort,
     one_expression,
+    read_helpers,
     read_patient_folder,
     read_toml,
+    same_scale,
     tumor_id,
 )
-from tumornexus.io.tables import find_table, header_of, read_bytes, read_number_table, read_text_table, refuse_repeats
+from tumornexus.io.quantification import (
+    LENGTH_COLUMN,
+    Helpers,
+    Quantified,
+    find_expression,
+    read_folder,
+    read_quantified,
+    sample_names,
+)
+from tumornexus.io.tables import find_table, header_of, read_bytes, read_text_table, refuse_repeats
 from tumornexus.knowledge import Knowledge, load_knowledge
 
 _SETTINGS = ("cancer_type", "tumor", "expression_scale", "name", *OPTIONS)
@@ -92,7 +104,9 @@ class Cohort:
         clinical["sample"] = samples
         clinical.index = pd.RangeIndex(len(clinical))
         defaults = {"cancer_type": tumor, "expression_scale": dict(adata.uns).get("expression_scale")}
-        return _assemble(source, source, table, None, samples, clinical, source, defaults, knowledge, Modalities())
+        return _assemble(
+            source, source, Quantified(table, None, None), samples, clinical, source, defaults, knowledge, Modalities()
+        )
 
 
 def _folder(path: Path) -> Path:
@@ -141,13 +155,15 @@ def read_patient(
 
 
 def _sample_names(folder: Path) -> list[str]:
+    if is_study(folder):
+        return study_samples(folder)
     clinical = find_table(folder, "clinical")
     if clinical:
         return [s for s in read_text_table(clinical, required=["sample"])["sample"] if s]
     expression = find_table(folder, "expression")
     if expression is None:
         raise _no_tables(folder)
-    return [n for n in header_of(read_bytes(expression), expression)[1:] if n != LENGTH_COLUMN]
+    return sample_names(expression)
 
 
 def _no_tables(folder: Path) -> InputError:
@@ -165,13 +181,17 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     if (folder / "patient.toml").is_file():
         patient = read_patient_folder(folder, knowledge, scale)
         return Cohort((patient,), folder)
+    if is_study(folder):
+        return _from_study(folder, knowledge, scale, only)
     expression_path, clinical_path = find_table(folder, "expression"), find_table(folder, "clinical")
+    if expression_path is None and (folder / "expression").is_dir():
+        expression_path = folder / "expression"
     if expression_path is None and clinical_path is None:
         raise _no_tables(folder)
     defaults: dict[str, Any] = {}
     if (folder / "cohort.toml").is_file():
         defaults = read_toml(folder / "cohort.toml")
-        refuse_unknown(defaults, (*_SETTINGS, *FILES), folder / "cohort.toml")
+        refuse_unknown(defaults, (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS), folder / "cohort.toml")
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
         defaults["expression_scale"] = scale
@@ -186,21 +206,11 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         refuse_repeats(list(clinical["sample"]), clinical_path, "sample", "samples")
         if len(clinical) == 0:
             raise InputError("the table has a header and no rows", file=clinical_path, valid="at least one sample")
-    columns: list[str] = []
-    table = None
-    if expression_path:
-        columns = header_of(read_bytes(expression_path), expression_path)[1:]
-        lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in columns else []
-        wanted = None if only is None else [c for c in columns if c in (only, LENGTH_COLUMN)]
-        known = [c for c in columns if c != LENGTH_COLUMN] + (list(clinical["sample"]) if clinical is not None else [])
-        if only is not None and only not in known:
-            raise not_in_cohort(only, known, expression_path)
-        if wanted is None or set(wanted) - set(lengths):
-            table, _ = read_number_table(expression_path, wanted)
-    elif only is not None and clinical is not None and only not in set(clinical["sample"]):
-        raise not_in_cohort(only, list(clinical["sample"]), clinical_path or folder)
-    length_bp = table.pop(LENGTH_COLUMN).to_numpy() if table is not None and LENGTH_COLUMN in table.columns else None
-    measured = [c for c in columns if c != LENGTH_COLUMN]
+    listed = [] if clinical is None else list(clinical["sample"])
+    helpers = read_helpers(folder, defaults, folder / "cohort.toml")
+    measured, found = _read_expression(expression_path, only, listed, helpers)
+    if only is not None and only not in {*measured, *listed}:
+        raise not_in_cohort(only, [*measured, *listed], expression_path or clinical_path or folder)
     samples = list(clinical["sample"]) if clinical is not None else measured
     extra = [c for c in measured if clinical is not None and c not in set(samples)]
     if extra and defaults.get("cancer_type") is None and (only is None or only in extra):
@@ -230,8 +240,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     return _assemble(
         folder,
         expression_path or folder,
-        table,
-        length_bp,
+        found,
         samples,
         clinical,
         clinical_path or folder,
@@ -241,11 +250,67 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     )
 
 
+def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str | None) -> Cohort:
+    """Read a study folder of cBioPortal; ``cohort.toml`` may lie in it and give the scale and gene lengths."""
+    settings = folder / "cohort.toml"
+    defaults = read_toml(settings) if settings.is_file() else {}
+    refuse_unknown(defaults, ("expression_scale", "name", *EXPRESSION_OPTIONS), settings)
+    if scale is not None:
+        defaults["expression_scale"] = scale
+    samples = study_samples(folder)
+    if only is not None and only not in samples:
+        raise not_in_cohort(only, samples, folder)
+    study = read_study(folder, knowledge, only, read_helpers(folder, defaults, settings))
+    cohort = _assemble(
+        folder,
+        study.expression_path,
+        study.quantified,
+        study.samples,
+        study.clinical,
+        study.clinical_path,
+        defaults,
+        knowledge,
+        study.modalities,
+    )
+    patients = tuple(replace(p, notes=(*study.notes, *p.notes)) for p in cohort.patients)
+    return Cohort(patients, folder, study.notes)
+
+
+def _read_expression(
+    path: Path | None, only: str | None, listed: list[str], helpers: Helpers
+) -> tuple[list[str], Quantified | None]:
+    """Read a table of genes by samples, or a folder with one quantification a sample, restricted to `only`.
+
+    Returns the samples that have expression and their values; `listed` are the samples of the clinical table.
+    """
+    if path is None:
+        return [], None
+    if path.is_dir():
+        if not listed:
+            raise InputError(
+                "a folder of quantifications needs a clinical table that names its samples", file=path,
+                field="clinical.tsv", valid="clinical.tsv with a column sample",
+            )  # fmt: skip
+        measured = [s for s in listed if find_expression(path, s) is not None]
+        if not measured:
+            raise InputError(
+                "no sample of the clinical table has a file in this folder", file=path, value=listed[0],
+                valid="SAMPLE/quant.sf, SAMPLE/abundance.tsv or SAMPLE.ReadsPerGene.out.tab",
+            )  # fmt: skip
+        return measured, read_folder(path, measured if only is None else [s for s in measured if s == only], helpers)
+    measured = sample_names(path)
+    if only is None:
+        return measured, read_quantified(path, None, helpers)
+    if only not in measured:
+        return measured, None
+    lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in header_of(read_bytes(path), path) else []
+    return measured, read_quantified(path, [only, *lengths], helpers)
+
+
 def _assemble(
     source: Path,
     expression_path: Path,
-    table: pd.DataFrame | None,
-    length_bp: np.ndarray | None,
+    quantified: Quantified | None,
     samples: list[str],
     clinical: pd.DataFrame | None,
     clinical_path: Path,
@@ -255,6 +320,10 @@ def _assemble(
 ) -> Cohort:
     """Join the tables by sample."""
     declared = read_scale(defaults.get("expression_scale"), source)
+    table = None if quantified is None else quantified.values
+    length_bp = None if quantified is None else quantified.lengths
+    if quantified is not None:
+        declared = same_scale(declared, quantified.scale, source / "cohort.toml")
     mapping = map_symbols(list(table.index), knowledge.genes, expression_path) if table is not None else None
     lengths = length_bp[mapping.rows] if length_bp is not None and mapping is not None else None
     rows = {} if clinical is None else {r["sample"]: r for r in clinical.to_dict(orient="records")}
@@ -277,6 +346,7 @@ def _assemble(
         notes += found.notes
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
+            notes += quantified.notes if quantified is not None else ()
             series, scale = one_expression(
                 table[sample].to_numpy(dtype=float)[mapping.rows],
                 sample,

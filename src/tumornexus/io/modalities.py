@@ -185,7 +185,7 @@ def read_modalities(
     """
     keys = {*samples, *patients}
     build = read_build(options["genome_build"], settings) if options.get("genome_build") else None
-    found = Modalities(named=_genes_of(knowledge))
+    found = Modalities(named=genes_of(knowledge))
     if "mutations" in files:
         _read_variants(found, files["mutations"], options, build, knowledge, samples, default_sample)
     found.assay = options.get("mutation_assay") or found.assay
@@ -222,7 +222,7 @@ def read_modalities(
     return found
 
 
-def _genes_of(knowledge: Knowledge) -> frozenset[str]:
+def genes_of(knowledge: Knowledge) -> frozenset[str]:
     """Genes that mutation and copy-number biomarkers name: those for which "no call" is a result."""
     return frozenset(
         gene

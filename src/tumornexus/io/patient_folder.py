@@ -16,10 +16,11 @@ from tumornexus.io.expression import Scale, linear, map_symbols, read_scale
 from tumornexus.io.hla import read_alleles
 from tumornexus.io.modalities import FILES, OPTIONS, find_files, read_modalities, refuse_unknown
 from tumornexus.io.patient import Patient
-from tumornexus.io.tables import find_table, read_bytes, read_number_table
+from tumornexus.io.quantification import FILE_NAMES, Helpers, read_quantified
+from tumornexus.io.tables import find_table, read_bytes
 from tumornexus.knowledge import Knowledge
 
-LENGTH_COLUMN = "length_bp"
+EXPRESSION_OPTIONS = ("gene_lengths", "transcript_genes", "strandedness")
 
 
 def not_in_cohort(sample: str, samples: tuple[str, ...] | list[str], path: Path) -> InputError:
@@ -84,6 +85,7 @@ _FIELDS = (
     "cancer_type",
     "expression_scale",
     *OPTIONS,
+    *EXPRESSION_OPTIONS,
     "facts",
     "clinical",
     "files",
@@ -150,27 +152,7 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
     if content.get("synthetic") is True:
         typed["synthetic"] = True  # shown beside the patient's name wherever results are
 
-    declared = read_scale(scale if scale is not None else content.get("expression_scale"), path)
-    series = found_scale = None
-    name = files.get("expression")
-    expression = folder / name if isinstance(name, str) else find_table(folder, "expression")
-    if expression:
-        read_bytes(expression)
-        table, columns = read_number_table(expression)
-        lengths = table.pop(LENGTH_COLUMN).to_numpy() if LENGTH_COLUMN in table.columns else None
-        if table.shape[1] != 1 and sample not in table.columns:
-            raise not_in_cohort(sample, columns, expression)
-        column = sample if sample in table.columns else table.columns[0]
-        mapping = map_symbols(list(table.index), knowledge.genes, expression)
-        series, found_scale = one_expression(
-            table[column].to_numpy(dtype=float)[mapping.rows],
-            sample,
-            expression,
-            declared,
-            None if lengths is None else lengths[mapping.rows],
-            mapping,
-            notes,
-        )
+    series, found_scale = _read_expression(folder, files, content, scale, sample, knowledge, notes)
     hla = read_alleles([str(a) for a in files["hla"]], path) if isinstance(files.get("hla"), list) else found.hla
     return Patient(
         sample=sample,
@@ -185,4 +167,56 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
         expression_scale=found_scale,
         notes=tuple(notes),
         source=folder,
+    )
+
+
+def _read_expression(
+    folder: Path,
+    files: Mapping[str, Any],
+    content: Mapping[str, Any],
+    scale: str | None,
+    sample: str,
+    knowledge: Knowledge,
+    notes: list[str],
+) -> tuple[pd.Series | None, Scale | None]:
+    """Read the expression of one patient: the named file, ``expression.tsv[.gz]``, or a quantifier's own file."""
+    path = folder / "patient.toml"
+    name = files.get("expression")
+    expression = folder / name if isinstance(name, str) else find_table(folder, "expression")
+    if expression is None:
+        expression = next((folder / n for n in FILE_NAMES if (folder / n).is_file()), None)
+    if expression is None:
+        return None, None
+    found = read_quantified(expression, None, read_helpers(folder, content, path), sample)
+    table = found.values
+    if table.shape[1] != 1 and sample not in table.columns:
+        raise not_in_cohort(sample, list(table.columns), expression)
+    values = table[sample if sample in table.columns else table.columns[0]].to_numpy(dtype=float)
+    declared = read_scale(scale if scale is not None else content.get("expression_scale"), path)
+    mapping = map_symbols(list(table.index), knowledge.genes, expression)
+    lengths = None if found.lengths is None else found.lengths[mapping.rows]
+    notes += found.notes
+    return one_expression(
+        values[mapping.rows], sample, expression, same_scale(declared, found.scale, path), lengths, mapping, notes
+    )
+
+
+def same_scale(declared: Scale | None, stated: Scale | None, path: Path) -> Scale | None:
+    """Return the scale that the file states or that was declared; `InputError` where they differ."""
+    if declared is not None and stated is not None and declared != stated:
+        raise InputError(
+            f"the file is a quantifier's and holds {stated}", file=path, field="expression_scale", value=declared,
+            valid=f'expression_scale = "{stated}", or no declaration',
+        )  # fmt: skip
+    return stated or declared
+
+
+def read_helpers(folder: Path, content: Mapping[str, Any], path: Path) -> Helpers:
+    """Read what a settings file says about gene lengths, genes of transcripts and strandedness."""
+    for name in ("gene_lengths", "transcript_genes", "strandedness"):
+        if name in content and not isinstance(content[name], str):
+            raise InputError("a name in quotes is needed", file=path, field=name, value=content[name], valid='"..."')
+    lengths, genes = content.get("gene_lengths"), content.get("transcript_genes")
+    return Helpers(
+        folder / lengths if lengths else None, folder / genes if genes else None, content.get("strandedness")
     )
