@@ -71,10 +71,10 @@ def test_derived_facts_reach_patients_and_cohorts(tmp_path):
     clinical = read_patient(folder).clinical
     assert clinical["msi_high"] is True
     assert clinical["tcr_clonality"] == 0.2
-    (tmp_path / "clinical.tsv").write_text(
-        "sample\tpatient\tcancer_type\tmsi_high\nP1\t01\tmelanoma\t0\nP2\t02\tmelanoma\t\n"
-    )
     (tmp_path / "msi.tsv").write_text("patient\tmsi_status\n01\tMSI-H\n02\tMSI-H\n")
+    (tmp_path / "clinical.tsv").write_text(
+        "sample\tpatient\tcancer_type\tMSI\nP1\t01\tmelanoma\tMSS\nP2\t02\tmelanoma\tNA\n"
+    )
     one, two = read_cohort(tmp_path)
     assert one.clinical["msi_high"] is False, "what the clinical table says stands"
     assert two.clinical["msi_high"] is True

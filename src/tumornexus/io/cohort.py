@@ -43,16 +43,8 @@ from tumornexus.io.patient_folder import (
     same_scale,
     tumor_id,
 )
-from tumornexus.io.quantification import (
-    LENGTH_COLUMN,
-    Helpers,
-    Quantified,
-    find_expression,
-    read_folder,
-    read_quantified,
-    sample_names,
-)
-from tumornexus.io.tables import find_table, header_of, read_bytes, read_text_table, refuse_repeats
+from tumornexus.io.quantification import Quantified, read_expression, sample_names
+from tumornexus.io.tables import find_table, read_text_table, refuse_repeats
 from tumornexus.knowledge import Knowledge, load_knowledge
 
 _SETTINGS = ("cancer_type", "tumor", "expression_scale", "name", *OPTIONS)
@@ -208,7 +200,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
             raise InputError("the table has a header and no rows", file=clinical_path, valid="at least one sample")
     listed = [] if clinical is None else list(clinical["sample"])
     helpers = read_helpers(folder, defaults, folder / "cohort.toml")
-    measured, found = _read_expression(expression_path, only, listed, helpers)
+    measured, found = read_expression(expression_path, only, listed, helpers)
     if only is not None and only not in {*measured, *listed}:
         raise not_in_cohort(only, [*measured, *listed], expression_path or clinical_path or folder)
     samples = list(clinical["sample"]) if clinical is not None else measured
@@ -274,37 +266,6 @@ def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str
     )
     patients = tuple(replace(p, notes=(*study.notes, *p.notes)) for p in cohort.patients)
     return Cohort(patients, folder, study.notes)
-
-
-def _read_expression(
-    path: Path | None, only: str | None, listed: list[str], helpers: Helpers
-) -> tuple[list[str], Quantified | None]:
-    """Read a table of genes by samples, or a folder with one quantification a sample, restricted to `only`.
-
-    Returns the samples that have expression and their values; `listed` are the samples of the clinical table.
-    """
-    if path is None:
-        return [], None
-    if path.is_dir():
-        if not listed:
-            raise InputError(
-                "a folder of quantifications needs a clinical table that names its samples", file=path,
-                field="clinical.tsv", valid="clinical.tsv with a column sample",
-            )  # fmt: skip
-        measured = [s for s in listed if find_expression(path, s) is not None]
-        if not measured:
-            raise InputError(
-                "no sample of the clinical table has a file in this folder", file=path, value=listed[0],
-                valid="SAMPLE/quant.sf, SAMPLE/abundance.tsv or SAMPLE.ReadsPerGene.out.tab",
-            )  # fmt: skip
-        return measured, read_folder(path, measured if only is None else [s for s in measured if s == only], helpers)
-    measured = sample_names(path)
-    if only is None:
-        return measured, read_quantified(path, None, helpers)
-    if only not in measured:
-        return measured, None
-    lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in header_of(read_bytes(path), path) else []
-    return measured, read_quantified(path, [only, *lengths], helpers)
 
 
 def _assemble(

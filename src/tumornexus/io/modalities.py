@@ -18,13 +18,14 @@ import pandas as pd
 from tumornexus.errors import InputError, near_misses
 from tumornexus.io.builds import read_build
 from tumornexus.io.burden import Regions, burden, read_bed
+from tumornexus.io.clinical import FLAGS, NUMBERS
 from tumornexus.io.copy_number import GeneCopies, call_copies, read_gene_copies
 from tumornexus.io.derived import Facts, Notes, read_msi, read_neoantigens, read_tcr
 from tumornexus.io.hla import LOCI, read_alleles
 from tumornexus.io.hla_loh import read_hla_loh
 from tumornexus.io.mutations import COLUMNS, read_mutations, variant_notes
 from tumornexus.io.segments import read_segments
-from tumornexus.io.tables import find_table, read_bytes, read_text_table
+from tumornexus.io.tables import MISSING, find_table, read_bytes, read_text_table
 from tumornexus.knowledge import Knowledge
 
 HLA_COLUMNS = ("hla", "hla_alleles", "x_hla_allele_list", "hla_allele_list")
@@ -91,17 +92,23 @@ class Modalities:
                     found.notes += copies.notes
         for key in reversed(keys):
             found.facts |= self.facts.get(key, {})
-        if table is not None and not any(row.get(c) not in (None, "") for c in _BURDEN):
+        if table is not None and not any(_stated(row, f) for f in _BURDEN):
             value, note = burden(table, self.assay, self.regions)
             if value:
                 found.facts["tmb_per_mb"] = value
             if note and (value or self.assay != "panel" or self.regions is not None):
                 found.notes.append(note)
-        found.facts = {k: v for k, v in found.facts.items() if row.get(k) in (None, "")}
+        found.facts = {k: v for k, v in found.facts.items() if not _stated(row, k)}
         return found
 
 
-_BURDEN = ("tmb_per_mb", "TMB_perMb", "nsTMB", "nonsynonymous_count")
+_BURDEN = ("tmb_reported_per_mb", "nonsynonymous_count")
+
+
+def _stated(row: Mapping[str, Any], fact: str) -> bool:
+    """Whether the clinical table states a fact, under any of the names by which it is read."""
+    names = NUMBERS[fact][0] if fact in NUMBERS else FLAGS.get(fact, ())
+    return any(str(row.get(n) if row.get(n) is not None else "").strip().lower() not in MISSING for n in (fact, *names))
 
 
 def _purity(row: Mapping[str, Any]) -> float | None:

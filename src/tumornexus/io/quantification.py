@@ -266,3 +266,34 @@ def read_folder(folder: Path, samples: list[str], helpers: Helpers) -> Quantifie
         lengths, scale = one.lengths, one.scale
         notes += [n for n in one.notes if n not in notes]
     return Quantified(pd.concat(parts, axis=1), lengths, scale, tuple(notes)) if parts else None
+
+
+def read_expression(
+    path: Path | None, only: str | None, listed: list[str], helpers: Helpers
+) -> tuple[list[str], Quantified | None]:
+    """Read a table of genes by samples, or a folder with one quantification a sample, restricted to `only`.
+
+    Returns the samples that have expression and their values; `listed` are the samples of the clinical table.
+    """
+    if path is None:
+        return [], None
+    if path.is_dir():
+        if not listed:
+            raise InputError(
+                "a folder of quantifications needs a clinical table that names its samples", file=path,
+                field="clinical.tsv", valid="clinical.tsv with a column sample",
+            )  # fmt: skip
+        measured = [s for s in listed if find_expression(path, s) is not None]
+        if not measured:
+            raise InputError(
+                "no sample of the clinical table has a file in this folder", file=path, value=listed[0],
+                valid="SAMPLE/quant.sf, SAMPLE/abundance.tsv or SAMPLE.ReadsPerGene.out.tab",
+            )  # fmt: skip
+        return measured, read_folder(path, measured if only is None else [s for s in measured if s == only], helpers)
+    measured = sample_names(path)
+    if only is None:
+        return measured, read_quantified(path, None, helpers)
+    if only not in measured:
+        return measured, None
+    lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in header_of(read_bytes(path), path) else []
+    return measured, read_quantified(path, [only, *lengths], helpers)
