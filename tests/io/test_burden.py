@@ -75,6 +75,7 @@ def test_when_there_is_no_burden():
     many = variants(["missense"] * 38)
     assert burden(many, "exome", None)[0] == pytest.approx(38 / EXOME_MB)
     assert burden(many, "ctdna", None) == (None, None)
+    assert burden(variants(["silent"]), "exome", None)[0] is None, "no adult solid tumor has a burden of zero"
     value, note = burden(many, "panel", None)
     assert value is None
     assert "panel_bed" in note

@@ -104,7 +104,7 @@ def test_what_a_study_lacks(tmp_path):
     cohort = read_cohort(rsem)
     assert cohort.patient("P1").expression is None
     assert any("gene_lengths" in n for n in cohort.notes)
-    panel = study(tmp_path / "c", data_gene_panel_matrix="SAMPLE_ID\tmutations\nP1\tIMPACT468\nP2\tIMPACT468\n")
-    assert read_cohort(panel).patient("P2").mutation_assay == "panel"
+    panel = study(tmp_path / "c", data_gene_panel_matrix="SAMPLE_ID\tmutations\nP1\tWES\nP2\tIMPACT468\n")
+    assert [p.mutation_assay for p in read_cohort(panel)] == ["exome", "panel", "exome"]
     with pytest.raises(InputError, match="required column"):
         read_cohort(study(tmp_path / "d", data_clinical_sample="SAMPLE\nP1\n"))

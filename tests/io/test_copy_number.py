@@ -102,13 +102,13 @@ def test_segments_are_mapped_to_genes(tmp_path):
     rows += "P1\t1\t1\t60000000\t9\t0\nP2\t15\t1\t9\t2\t0\n"
     copies, genes = segments(tmp_path, rows)
     assert genes == {"B2M": "deletion", "PTEN": "deletion"}, "JAK1 (1:64.8 Mb) is covered by no segment"
-    assert any("covered by no segment" in n for n in copies.notes)
+    assert any("covered by no segment" in n for n in copies.notes_of["P1"])
     places = gene_places("GRCh38").set_index("gene").loc["PTEN"]
     middle = places["start"] + 20000
     cut = f"P1\t10\t1\t{middle}\t5\t-2\nP1\t10\t{middle + 1}\t133000000\t5\t0\n"
     copies, genes = segments(tmp_path, cut)
     assert genes == {"PTEN": ""}, "the larger part of the gene decides"
-    assert any("across a breakpoint" in n for n in copies.notes)
+    assert any("1 genes lie across a breakpoint" in n for n in copies.notes_of["P1"])
 
 
 def test_segments_need_a_build_and_an_order(tmp_path):

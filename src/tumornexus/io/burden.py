@@ -113,4 +113,6 @@ def burden(variants: pd.DataFrame, assay: str, regions: Regions | None) -> tuple
         return None, "no mutational burden: that of a panel needs the panel's BED file (panel_bed)"
     size = regions.megabases if regions is not None else EXOME_MB
     count = count_protein_changing(variants, regions)
+    if count == 0:
+        return None, "no protein-changing variant: the mutational burden is read as not measured"
     return count / size, f"mutational burden counted from the variants: {count} over {size:.3g} Mb"

@@ -224,8 +224,11 @@ def _read_modalities(folder: Path, knowledge: Knowledge, samples: Collection[str
         if panels.is_file():
             matrix = read_text_table(panels, required=["SAMPLE_ID"])
             if "mutations" in matrix.columns:
-                used = set(matrix.loc[matrix["SAMPLE_ID"].isin(set(samples)), "mutations"].dropna())
-                found.assay = "panel" if used - _EXOMES else "exome"
+                found.assays = {
+                    str(s): "panel"
+                    for s, assay in zip(matrix["SAMPLE_ID"], matrix["mutations"], strict=True)
+                    if assay is not None and assay.upper() not in _EXOMES
+                }
     path = _first(folder, "data_cna.txt", "data_CNA.txt")
     if path is not None:
         found.copies.append(read_gene_copies(path, knowledge.genes, samples, unit="gistic"))

@@ -10,8 +10,8 @@ at -1.1 (both copies lost), -0.25 (one) and 0.7 (amplified), the defaults of `cn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,11 +37,15 @@ _GENE_COLUMNS = ("gene", "Hugo_Symbol", "Gene Symbol", "gene_symbol", "Gene")
 
 @dataclass(frozen=True)
 class GeneCopies:
-    """Copy number as read, not yet called: `table` has columns key (sample or patient), gene, value, word."""
+    """Copy number as read, not yet called: `table` has columns key (sample or patient), gene, value, word.
+
+    `notes` concern the whole file, `notes_of` one key.
+    """
 
     unit: Unit
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
+    notes_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_gene_copies(

@@ -56,10 +56,11 @@ class SampleModalities:
 
 @dataclass
 class Modalities:
-    """All tables of a folder, restricted to the wanted samples and patients."""
+    """All tables of a folder, restricted to the wanted samples and patients; `assays` are those of single samples."""
 
     assay: str = "exome"
     variants: dict[str, pd.DataFrame] = field(default_factory=dict)
+    assays: dict[str, str] = field(default_factory=dict)
     sequenced: bool = False
     regions: Regions | None = None
     hla: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -74,13 +75,13 @@ class Modalities:
         `row` are the sample's clinical facts as written: its purity turns log2 into copies, and what it states is not
         derived again.
         """
-        found = SampleModalities(assay=self.assay)
+        found = SampleModalities(assay=self.assays.get(sample, self.assay))
         keys = list(dict.fromkeys((sample, patient)))
         found.notes += [n for k in keys for n in self.notes.get(k, ())]
         table = self.variants.get(sample)
         if table is not None:
             found.mutations = table[list(COLUMNS)].reset_index(drop=True)
-            found.notes += variant_notes(table, self.assay)
+            found.notes += variant_notes(table, found.assay)
         elif self.sequenced:
             found.notes.append("no variant of this sample is in the mutation table: read as not sequenced")
         found.hla = next((self.hla[k] for k in keys if self.hla.get(k)), None)
@@ -89,14 +90,14 @@ class Modalities:
                 called = call_copies(copies, key, _purity(row), self.named)
                 if called is not None and found.copy_number is None:
                     found.copy_number = called
-                    found.notes += copies.notes
+                    found.notes += (*copies.notes, *copies.notes_of.get(key, ()))
         for key in reversed(keys):
             found.facts |= self.facts.get(key, {})
         if table is not None and not any(_stated(row, f) for f in _BURDEN):
-            value, note = burden(table, self.assay, self.regions)
+            value, note = burden(table, found.assay, self.regions)
             if value:
                 found.facts["tmb_per_mb"] = value
-            if note and (value or self.assay != "panel" or self.regions is not None):
+            if note and (value or found.assay != "panel" or self.regions is not None):
                 found.notes.append(note)
         found.facts = {k: v for k, v in found.facts.items() if not _stated(row, k)}
         return found

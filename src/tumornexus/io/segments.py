@@ -94,14 +94,18 @@ def read_segments(
     joined["covered"] = joined[["end", "end_gene"]].min(axis=1) - joined[["start", "start_gene"]].max(axis=1) + 1
     joined = joined[joined["covered"] > 0].sort_values(["key", "gene", "covered", "start"], kind="stable")
     most = joined.drop_duplicates(["key", "gene"], keep="last")[["key", "gene", "value"]]
-    cut = int((joined.groupby(["key", "gene"])["value"].nunique() > 1).sum())
-    absent = segments["key"].nunique() * len(places) - len(most)
-    notes = []
-    if cut:
-        notes.append(f"{cut} genes lie across a breakpoint and take the copy number of their larger part")
-    if absent:
-        notes.append(f"{absent} genes of the catalogue are covered by no segment and were not measured")
-    return GeneCopies(unit, most.assign(word="").reset_index(drop=True), tuple(notes))
+    notes = {}
+    for key in segments["key"].unique():
+        mine = joined[joined["key"] == key]
+        cut = int((mine.groupby("gene")["value"].nunique() > 1).sum())
+        absent = len(places) - mine["gene"].nunique()
+        words = []
+        if cut:
+            words.append(f"{cut} genes lie across a breakpoint and take the copy number of their larger part")
+        if absent:
+            words.append(f"{absent} genes of the catalogue are covered by no segment and were not measured")
+        notes[str(key)] = tuple(words)
+    return GeneCopies(unit, most.assign(word="").reset_index(drop=True), notes_of=notes)
 
 
 def _values(table: pd.DataFrame, path: Path):
