@@ -11,9 +11,10 @@ import pytest
 from io_cohorts import CLINICAL, expression, expression_text, write_cohort, write_patient
 from tumornexus.io import Cohort, read_cohort, read_patient
 from tumornexus.io.clinical import tumor_mutational_burden
+from tumornexus.io.consequence import classify, one_letter
 from tumornexus.io.expression import detect_scale, linear, map_symbols
 from tumornexus.io.hla import homozygous_loci, read_alleles
-from tumornexus.io.mutations import classify, one_letter, read_mutations
+from tumornexus.io.mutations import read_mutations, variant_notes
 from tumornexus.knowledge import load_knowledge
 
 
@@ -110,8 +111,8 @@ def test_scale_is_detected_per_sample():
     np.testing.assert_allclose(back, tpm, rtol=1e-9)
     back, _, _ = linear(np.log2(tpm + 0.001), "P1", None, "log2_tpm_0.001")
     np.testing.assert_allclose(back, tpm, atol=1e-9)
-    counts, scale, note = linear(np.round(tpm * 30), "P1", None, None)
-    assert (scale, round(counts.sum())) == ("counts", 1_000_000)
+    counts, scale, note = linear(np.round(tpm * 30), "P1", None, "umi_counts")
+    assert (scale, round(counts.sum())) == ("umi_counts", 1_000_000)
     assert "million" in note
     lengths = np.full(500, 1000.0)
     np.testing.assert_allclose(linear(np.round(tpm * 30), "P1", None, None, lengths)[0], counts)
@@ -165,13 +166,13 @@ def test_panel_report(tmp_path):
         "P1\tP1\tCDKN2A\tloss\tdeletion\tloss(0, exons 5 of 5)\n"
         "P1\tP1\tCCND1\tamplification\tgain\tamplification(7, exons 5 of 5)\n"
     )
-    table, assay, notes = read_mutations(path, load_knowledge().genes)
+    table, assay, _ = read_mutations(path, load_knowledge().genes)
     assert assay == "panel"
     assert list(table["variant_class"]) == ["truncating", "missense", "deletion", "amplification"]
     assert list(table["protein_change"][:2]) == ["E466*", "K34M"]
     assert list(table["vaf"][:2]) == [0.42, 0.1]
     assert list(table["copies"][2:]) == [0.0, 7.0]
-    assert any("panel" in n for n in notes)
+    assert any("panel" in n for n in variant_notes(table, assay))
 
 
 @pytest.mark.parametrize(

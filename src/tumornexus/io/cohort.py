@@ -1,37 +1,56 @@
 """Cohort folders and patient folders, read into `Cohort` and `Patient`.
 
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
-optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]``, a stool profile
-(``abundance.tsv[.gz]``, ``microbiome.tsv[.gz]`` or a folder ``microbiome/``) and ``cohort.toml`` (``cancer_type``,
-``expression_scale``). A patient folder holds ``patient.toml`` and the files it names. A sample
-reads the same alone and with its cohort.
+optionally the files of `tumornexus.io.modalities` (mutations, HLA types and their loss, copy number, microsatellites,
+neoantigens, T-cell receptors), a stool profile (``abundance.tsv[.gz]``, ``microbiome.tsv[.gz]`` or a folder
+``microbiome/``) and ``cohort.toml`` (``cancer_type``, ``expression_scale``, names and options of these files). A
+patient folder holds ``patient.toml`` and the files it names. A sample reads the same alone and with its
+cohort.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tumornexus.errors import InputError, near_misses
-from tumornexus.io.clinical import FACTS, typed_facts
-from tumornexus.io.expression import Scale, linear, map_symbols, read_scale
-from tumornexus.io.hla import read_alleles
-from tumornexus.io.microbiome import Microbiome, find_microbiome, microbiome_of_cohort, microbiome_of_patient
-from tumornexus.io.mutations import COLUMNS, read_copy_number, read_mutations
+from tumornexus.io.cbioportal import is_study, read_study, study_samples
+from tumornexus.io.clinical import typed_facts
+from tumornexus.io.expression import map_symbols, read_scale
+from tumornexus.io.microbiome import Microbiome, microbiome_of_cohort
+from tumornexus.io.modalities import (
+    FILES,
+    HLA_COLUMNS,
+    HLA_SPLITS,
+    OPTIONS,
+    Modalities,
+    find_files,
+    hla_of_row,
+    read_modalities,
+    refuse_unknown,
+)
 from tumornexus.io.patient import Patient
-from tumornexus.io.tables import find_table, header_of, read_bytes, read_number_table, read_text_table, refuse_repeats
+from tumornexus.io.patient_folder import (
+    EXPRESSION_OPTIONS,
+    not_in_cohort,
+    one_expression,
+    read_helpers,
+    read_patient_folder,
+    read_toml,
+    same_scale,
+    tumor_id,
+)
+from tumornexus.io.quantification import Quantified, read_expression, sample_names
+from tumornexus.io.tables import find_table, read_text_table, refuse_repeats
 from tumornexus.knowledge import Knowledge, load_knowledge
 
-HLA_COLUMNS = ("hla", "hla_alleles", "x_hla_allele_list", "hla_allele_list")
-HLA_SPLIT = ("x_hla_a1", "x_hla_a2", "x_hla_b1", "x_hla_b2", "x_hla_c1", "x_hla_c2")
-LENGTH_COLUMN = "length_bp"
-ASSAYS = ("exome", "panel", "ctdna")
+_SETTINGS = ("cancer_type", "tumor", "expression_scale", "name", *OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class Cohort:
         for candidate in self.patients:
             if candidate.sample == sample:
                 return candidate
-        raise _not_in_cohort(sample, self.samples, self.source)
+        raise not_in_cohort(sample, self.samples, self.source)
 
     @classmethod
     def from_anndata(cls, adata: Any, tumor: str | None = None, knowledge: Knowledge | None = None) -> Cohort:
@@ -80,26 +99,9 @@ class Cohort:
         clinical["sample"] = samples
         clinical.index = pd.RangeIndex(len(clinical))
         defaults = {"cancer_type": tumor, "expression_scale": dict(adata.uns).get("expression_scale")}
-        return _assemble(source, source, table, None, samples, clinical, source, defaults, knowledge, _Other())
-
-
-@dataclass
-class _Other:
-    """Tables beside expression and clinical facts, already normalised."""
-
-    mutations: pd.DataFrame | None = None
-    assay: str = "exome"
-    hla: dict[str, tuple[str, ...]] | None = None
-    copy_number: pd.DataFrame | None = None
-    copy_key_is_sample: bool = True
-    microbiome: Mapping[str, Microbiome] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def _not_in_cohort(sample: str, samples: tuple[str, ...] | list[str], path: Path) -> InputError:
-    return InputError(
-        "the sample is not in this cohort", file=path, field="sample", value=sample, valid=near_misses(sample, samples)
-    )
+        return _assemble(
+            source, source, Quantified(table, None, None), samples, clinical, source, defaults, knowledge, Modalities()
+        )
 
 
 def _folder(path: Path) -> Path:
@@ -130,9 +132,9 @@ def read_patient(
             "a folder is needed", file=folder, valid="a folder with patient.toml, or a cohort folder and --sample"
         )
     if (folder / "patient.toml").is_file():
-        patient = _read_patient_folder(folder, knowledge, scale)
+        patient = read_patient_folder(folder, knowledge, scale)
         if sample is not None and sample != patient.sample:
-            raise _not_in_cohort(sample, [patient.sample], folder / "patient.toml")
+            raise not_in_cohort(sample, [patient.sample], folder / "patient.toml")
         return patient
     if sample is None:
         cohort = _sample_names(folder)
@@ -148,13 +150,15 @@ def read_patient(
 
 
 def _sample_names(folder: Path) -> list[str]:
+    if is_study(folder):
+        return study_samples(folder)
     clinical = find_table(folder, "clinical")
     if clinical:
         return [s for s in read_text_table(clinical, required=["sample"])["sample"] if s]
     expression = find_table(folder, "expression")
     if expression is None:
         raise _no_tables(folder)
-    return [n for n in header_of(read_bytes(expression), expression)[1:] if n != LENGTH_COLUMN]
+    return sample_names(expression)
 
 
 def _no_tables(folder: Path) -> InputError:
@@ -170,17 +174,19 @@ def _no_tables(folder: Path) -> InputError:
 def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: str | None) -> Cohort:
     folder = _folder(folder)
     if (folder / "patient.toml").is_file():
-        patient = _read_patient_folder(folder, knowledge, scale)
+        patient = read_patient_folder(folder, knowledge, scale)
         return Cohort((patient,), folder)
+    if is_study(folder):
+        return _from_study(folder, knowledge, scale, only)
     expression_path, clinical_path = find_table(folder, "expression"), find_table(folder, "clinical")
+    if expression_path is None and (folder / "expression").is_dir():
+        expression_path = folder / "expression"
     if expression_path is None and clinical_path is None:
         raise _no_tables(folder)
     defaults: dict[str, Any] = {}
     if (folder / "cohort.toml").is_file():
-        defaults = _read_toml(folder / "cohort.toml")
-        _refuse_unknown(
-            defaults, ("cancer_type", "tumor", "expression_scale", "mutation_assay", "name"), folder / "cohort.toml"
-        )
+        defaults = read_toml(folder / "cohort.toml")
+        refuse_unknown(defaults, (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS), folder / "cohort.toml")
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
         defaults["expression_scale"] = scale
@@ -195,21 +201,11 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         refuse_repeats(list(clinical["sample"]), clinical_path, "sample", "samples")
         if len(clinical) == 0:
             raise InputError("the table has a header and no rows", file=clinical_path, valid="at least one sample")
-    columns: list[str] = []
-    table = None
-    if expression_path:
-        columns = header_of(read_bytes(expression_path), expression_path)[1:]
-        lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in columns else []
-        wanted = None if only is None else [c for c in columns if c in (only, LENGTH_COLUMN)]
-        known = [c for c in columns if c != LENGTH_COLUMN] + (list(clinical["sample"]) if clinical is not None else [])
-        if only is not None and only not in known:
-            raise _not_in_cohort(only, known, expression_path)
-        if wanted is None or set(wanted) - set(lengths):
-            table, _ = read_number_table(expression_path, wanted)
-    elif only is not None and clinical is not None and only not in set(clinical["sample"]):
-        raise _not_in_cohort(only, list(clinical["sample"]), clinical_path or folder)
-    length_bp = table.pop(LENGTH_COLUMN).to_numpy() if table is not None and LENGTH_COLUMN in table.columns else None
-    measured = [c for c in columns if c != LENGTH_COLUMN]
+    listed = [] if clinical is None else list(clinical["sample"])
+    helpers = read_helpers(folder, defaults, folder / "cohort.toml")
+    measured, found = read_expression(expression_path, only, listed, helpers)
+    if only is not None and only not in {*measured, *listed}:
+        raise not_in_cohort(only, [*measured, *listed], expression_path or clinical_path or folder)
     samples = list(clinical["sample"]) if clinical is not None else measured
     extra = [c for c in measured if clinical is not None and c not in set(samples)]
     if extra and defaults.get("cancer_type") is None and (only is None or only in extra):
@@ -225,66 +221,31 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     if only is not None:
         samples = [only]
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
-    other = _read_other(folder, samples, clinical, knowledge, defaults, every)
+    owners = _owners(clinical)
+    patients = {*samples, *owners.values()}
+    settings = folder / "cohort.toml"
+    other = read_modalities(
+        find_files(folder, {k: v for k, v in defaults.items() if k in FILES}, settings),
+        {k: v for k, v in defaults.items() if k in OPTIONS},
+        settings,
+        knowledge,
+        samples,
+        patients,
+    )
+    stools, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
     return _assemble(
         folder,
         expression_path or folder,
-        table,
-        length_bp,
+        found,
         samples,
         clinical,
         clinical_path or folder,
         defaults,
         knowledge,
         other,
+        stools,
+        said,
     )
-
-
-def _read_other(
-    folder: Path,
-    samples: list[str],
-    clinical: pd.DataFrame | None,
-    knowledge: Knowledge,
-    defaults: Mapping[str, Any],
-    every: Iterable[str],
-) -> _Other:
-    """Read mutations, HLA types, copy number and stool profile of the wanted samples; `every` id of the cohort."""
-    other = _Other()
-    notes: list[str] = []
-    patients = set(samples)
-    if clinical is not None and "patient" in clinical.columns:
-        patients |= {p for p in clinical["patient"] if p}
-    path = find_table(folder, "mutations")
-    if path:
-        other.mutations, other.assay, _ = read_mutations(path, knowledge.genes, samples=samples)
-        other.assay = defaults.get("mutation_assay", other.assay)
-        _check_assay(other.assay, folder / "cohort.toml")
-    path = find_table(folder, "hla")
-    if path:
-        table = read_text_table(path)
-        key = next((c for c in ("sample", "patient") if c in table.columns), None)
-        column = next((c for c in HLA_COLUMNS if c in table.columns), None)
-        if key is None or column is None:
-            raise InputError(
-                "an HLA table needs a sample or patient column and a column of alleles",
-                file=path,
-                field="header",
-                value=", ".join(table.columns[:6]),
-                valid="sample (or patient) and hla_alleles",
-            )
-        table = table[table[key].isin(patients) & table[column].notna()]
-        other.hla = {k: read_alleles(v, path, column) for k, v in zip(table[key], table[column], strict=True)}
-    found = sorted([*folder.glob("cna*.tsv"), *folder.glob("cna*.tsv.gz")])
-    if len(found) > 1:
-        raise InputError(
-            "several copy-number tables", file=folder, value=", ".join(p.name for p in found), valid="one cna*.tsv.gz"
-        )
-    if found:
-        other.copy_number = read_copy_number(found[0], knowledge.genes, keys=patients)
-    owners = _owners(clinical)
-    other.microbiome, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
-    other.notes = (*notes, *said)
-    return other
 
 
 def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
@@ -294,30 +255,58 @@ def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
     return {s: p for s, p in zip(clinical["sample"], clinical["patient"], strict=True) if p}
 
 
+def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str | None) -> Cohort:
+    """Read a study folder of cBioPortal; ``cohort.toml`` may lie in it and give the scale and gene lengths."""
+    settings = folder / "cohort.toml"
+    defaults = read_toml(settings) if settings.is_file() else {}
+    refuse_unknown(defaults, ("expression_scale", "name", *EXPRESSION_OPTIONS), settings)
+    if scale is not None:
+        defaults["expression_scale"] = scale
+    samples = study_samples(folder)
+    if only is not None and only not in samples:
+        raise not_in_cohort(only, samples, folder)
+    study = read_study(folder, knowledge, only, read_helpers(folder, defaults, settings))
+    cohort = _assemble(
+        folder,
+        study.expression_path,
+        study.quantified,
+        study.samples,
+        study.clinical,
+        study.clinical_path,
+        defaults,
+        knowledge,
+        study.modalities,
+    )
+    patients = tuple(replace(p, notes=(*study.notes, *p.notes)) for p in cohort.patients)
+    return Cohort(patients, folder, study.notes)
+
+
 def _assemble(
     source: Path,
     expression_path: Path,
-    table: pd.DataFrame | None,
-    length_bp: np.ndarray | None,
+    quantified: Quantified | None,
     samples: list[str],
     clinical: pd.DataFrame | None,
     clinical_path: Path,
     defaults: Mapping[str, Any],
     knowledge: Knowledge,
-    other: _Other,
+    other: Modalities,
+    stools: Mapping[str, Microbiome] = MappingProxyType({}),
+    said: Sequence[str] = (),
 ) -> Cohort:
-    """Join the tables by sample."""
+    """Join the tables by sample; `said`: notes on the stool profiles."""
     declared = read_scale(defaults.get("expression_scale"), source)
+    table = None if quantified is None else quantified.values
+    length_bp = None if quantified is None else quantified.lengths
+    if quantified is not None:
+        declared = same_scale(declared, quantified.scale, source / "cohort.toml")
     mapping = map_symbols(list(table.index), knowledge.genes, expression_path) if table is not None else None
     lengths = length_bp[mapping.rows] if length_bp is not None and mapping is not None else None
     rows = {} if clinical is None else {r["sample"]: r for r in clinical.to_dict(orient="records")}
-    by_sample = {} if other.mutations is None else dict(iter(other.mutations.groupby("sample", sort=False)))
-    copies = {} if other.copy_number is None else dict(iter(other.copy_number.groupby("key", sort=False)))
     patients = []
     for sample in samples:
         row: dict[str, Any] = {str(k): v for k, v in rows.get(sample, {}).items()}
         patient_id = str(row.get("patient") or sample)
-        notes = list(other.notes)
         word = row.get("cancer_type") or defaults.get("cancer_type")
         if not word:
             raise InputError(
@@ -327,12 +316,14 @@ def _assemble(
                 value=f"sample {sample}",
                 valid=", ".join(knowledge.tumors),
             )
-        tumor = _tumor_id(str(word), knowledge, clinical_path, "cancer_type")
-        facts, fact_notes = typed_facts(row, clinical_path)
-        notes += fact_notes
+        tumor = tumor_id(str(word), knowledge, clinical_path, "cancer_type")
+        found = other.of(sample, patient_id, row)
+        facts, notes = typed_facts(row | found.facts, clinical_path)
+        notes = [*said, *notes, *found.notes]
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
-            series, scale = _one_expression(
+            notes += quantified.notes if quantified is not None else ()
+            series, scale = one_expression(
                 table[sample].to_numpy(dtype=float)[mapping.rows],
                 sample,
                 expression_path,
@@ -341,20 +332,9 @@ def _assemble(
                 mapping,
                 notes,
             )
-        mutations = by_sample.get(sample)
-        if mutations is not None:
-            mutations = mutations[list(COLUMNS)].reset_index(drop=True)
-            _variant_notes(mutations, other.assay, notes)
-        elif other.mutations is not None:
-            notes.append("no variant of this sample is in the mutation table: read as not sequenced")
-        hla = None
-        if other.hla is not None:
-            hla = other.hla.get(sample) or other.hla.get(patient_id)
-        if hla is None:
-            hla = _hla_of_row(row, clinical_path)
-        for column in (*HLA_COLUMNS, *HLA_SPLIT):
+        hla = found.hla or hla_of_row(row, clinical_path)
+        for column in (*HLA_COLUMNS, *HLA_SPLITS[0]):
             facts.pop(column, None)
-        number = copies.get(sample, copies.get(patient_id))
         patients.append(
             Patient(
                 sample=sample,
@@ -362,238 +342,14 @@ def _assemble(
                 tumor=tumor,
                 clinical=facts,
                 expression=series,
-                mutations=mutations,
+                mutations=found.mutations,
                 hla=hla or None,
-                copy_number=None if number is None else number.drop(columns="key").reset_index(drop=True),
-                mutation_assay=other.assay,
-                microbiome=other.microbiome.get(sample),
+                copy_number=found.copy_number,
+                mutation_assay=found.assay,
+                microbiome=stools.get(sample),
                 expression_scale=scale,
                 notes=tuple(notes),
                 source=source,
             )
         )
     return Cohort(tuple(patients), source)
-
-
-def _one_expression(
-    values: np.ndarray,
-    sample: str,
-    path: Path,
-    declared: Scale | None,
-    lengths: np.ndarray | None,
-    mapping: Any,
-    notes: list[str],
-) -> tuple[pd.Series, Scale]:
-    values, scale, note = linear(values, sample, path, declared, lengths)
-    missing = int(np.isnan(values).sum())
-    if missing:
-        notes.append(f"{missing} genes have no value in this sample and are read as not measured")
-    if mapping.unmapped:
-        notes.append(
-            f"{mapping.unmapped} of {len(mapping.symbols)} symbols are not in the gene table and keep their spelling"
-        )
-    if mapping.renamed:
-        notes.append(f"{mapping.renamed} gene symbols were replaced by their approved form")
-    if mapping.merged:
-        notes.append(f"{mapping.merged} rows were dropped because two symbols name one gene")
-    if scale != "tpm":
-        notes.append(f"expression scale read as {scale}")
-    if note:
-        notes.append(note)
-    return pd.Series(values, index=mapping.symbols, name=sample), scale
-
-
-def _check_assay(assay: object, path: Path) -> None:
-    if assay not in ASSAYS:
-        raise InputError(
-            "unknown mutation assay", file=path, field="mutation_assay", value=assay, valid=", ".join(ASSAYS)
-        )
-
-
-def _variant_notes(mutations: pd.DataFrame, assay: str, notes: list[str]) -> None:
-    unclear = int((mutations["variant_class"] == "other").sum())
-    if unclear:
-        notes.append(
-            f"{unclear} of {len(mutations)} variants have no readable consequence and say nothing about a gene"
-        )
-    if assay == "panel":
-        notes.append("mutations come from a targeted panel: a gene without a variant may not have been sequenced")
-
-
-def _tumor_id(word: str, knowledge: Knowledge, path: Path, field: str) -> str:
-    try:
-        return knowledge.tumor(word).id
-    except InputError as error:
-        problem = error.problem.replace("unknown tumor", "unknown cancer type")
-        raise InputError(
-            problem, file=path, field=field, value=word, valid=error.valid or ", ".join(knowledge.tumors)
-        ) from None
-
-
-def _hla_of_row(row: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
-    for column in HLA_COLUMNS:
-        if row.get(column):
-            return read_alleles(row[column], path, column)
-    cells = [(c, row[c]) for c in HLA_SPLIT if row.get(c)]
-    if not cells:
-        return None
-    return tuple(sorted(a for c, v in cells for a in read_alleles(str(v), path, c)))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    raw = read_bytes(path)
-    try:
-        return tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the file is not valid TOML: {error}", file=path, valid='TOML, such as sample = "P1"'
-        ) from error
-
-
-def _refuse_unknown(content: Mapping[str, Any], known: tuple[str, ...], path: Path) -> None:
-    for key in content:
-        if key not in known:
-            raise InputError("unknown field", file=path, field=key, valid=near_misses(key, known))
-
-
-_FILES = ("expression", "mutations", "hla", "copy_number", "microbiome")
-_FIELDS = (
-    "sample",
-    "patient",
-    "tumor",
-    "cancer_type",
-    "expression_scale",
-    "mutation_assay",
-    "facts",
-    "clinical",
-    "files",
-    "note",
-    "notes",
-    "synthetic",
-    *_FILES,
-)
-
-
-def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -> Patient:
-    """Read ``patient.toml`` and the files it names.
-
-    Fields: ``sample`` and ``tumor`` (or ``cancer_type``) required; ``patient``; facts at the top level or in a table
-        ``[facts]``; file names ``expression``, ``mutations``, ``hla``, ``copy_number``, ``microbiome`` at the top level
-        or in ``[files]`` (files of these names in the folder are found without being named); ``hla`` may also be a
-        list of alleles.
-    """
-    path = folder / "patient.toml"
-    content = _read_toml(path)
-    files = {k: content[k] for k in _FILES if k in content} | dict(content.get("files", {}))
-    _refuse_unknown(files, _FILES, path)
-    facts = {k: v for k, v in content.items() if k in FACTS}
-    for table in ("facts", "clinical"):
-        if table in content:
-            if not isinstance(content[table], Mapping):
-                raise InputError(
-                    "a table of facts is needed",
-                    file=path,
-                    field=table,
-                    value=content[table],
-                    valid=f"[{table}] with name = value",
-                )
-            facts |= dict(content[table])
-    _refuse_unknown({k: v for k, v in content.items() if k not in FACTS}, (*_FIELDS, *FACTS), path)
-    for name in facts:
-        if name not in FACTS:
-            close = near_misses(name, FACTS)
-            if close.startswith("did you mean"):
-                raise InputError("unknown fact", file=path, field=name, valid=close)
-    sample = content.get("sample")
-    if not isinstance(sample, str) or not sample.strip():
-        raise InputError(
-            "the sample id is missing or not text",
-            file=path,
-            field="sample",
-            value=sample,
-            valid='sample = "P1" (in quotes)',
-        )
-    word = content.get("tumor", content.get("cancer_type"))
-    if not isinstance(word, str):
-        raise InputError(
-            "the cancer type is not given", file=path, field="tumor", value=word, valid=", ".join(knowledge.tumors)
-        )
-    tumor = _tumor_id(word, knowledge, path, "tumor" if "tumor" in content else "cancer_type")
-    typed, notes = typed_facts(facts, path)
-    if content.get("synthetic") is True:
-        typed["synthetic"] = True  # shown beside the patient's name wherever results are
-
-    def located(kind: str) -> Path | None:
-        name = files.get(kind)
-        if isinstance(name, str):
-            read_bytes(folder / name)
-            return folder / name
-        return find_table(folder, kind) if kind not in files else None
-
-    declared = read_scale(scale if scale is not None else content.get("expression_scale"), path)
-    series = found_scale = None
-    expression = located("expression")
-    if expression:
-        table, columns = read_number_table(expression)
-        lengths = table.pop(LENGTH_COLUMN).to_numpy() if LENGTH_COLUMN in table.columns else None
-        if table.shape[1] != 1 and sample not in table.columns:
-            raise _not_in_cohort(sample, columns, expression)
-        column = sample if sample in table.columns else table.columns[0]
-        mapping = map_symbols(list(table.index), knowledge.genes, expression)
-        series, found_scale = _one_expression(
-            table[column].to_numpy(dtype=float)[mapping.rows],
-            sample,
-            expression,
-            declared,
-            None if lengths is None else lengths[mapping.rows],
-            mapping,
-            notes,
-        )
-    mutations, assay = None, "exome"
-    mutation_path = located("mutations")
-    if mutation_path:
-        table, assay, _ = read_mutations(mutation_path, knowledge.genes, samples=[sample], default_sample=sample)
-        mutations = table[list(COLUMNS)].reset_index(drop=True)
-    assay = content.get("mutation_assay", assay)
-    _check_assay(assay, path)
-    if mutations is not None:
-        _variant_notes(mutations, assay, notes)
-    hla = None
-    if isinstance(files.get("hla"), list):
-        hla = read_alleles([str(a) for a in files["hla"]], path)
-    elif hla_path := located("hla"):
-        table = read_text_table(hla_path)
-        column = next((c for c in (*HLA_COLUMNS, "allele") if c in table.columns), None)
-        if column is None:
-            raise InputError(
-                "an HLA table needs a column of alleles",
-                file=hla_path,
-                field="header",
-                value=", ".join(table.columns[:6]),
-                valid="hla_alleles",
-            )
-        if "sample" in table.columns:
-            table = table[table["sample"] == sample]
-        hla = tuple(sorted(a for cell in table[column].dropna() for a in read_alleles(cell, hla_path, column)))
-    copy_path = located("copy_number") or find_table(folder, "cna")
-    copies = None
-    if copy_path:
-        copies = read_copy_number(copy_path, knowledge.genes, keys=None, default_sample=sample).drop(columns="key")
-    owner = str(content.get("patient", sample))
-    stool_path = located("microbiome") if "microbiome" in files else find_microbiome(folder)
-    stool = microbiome_of_patient(stool_path, [sample.strip(), owner]) if stool_path else None
-    return Patient(
-        sample=sample.strip(),
-        patient=owner,
-        tumor=tumor,
-        clinical=typed,
-        expression=series,
-        mutations=mutations,
-        hla=hla or None,
-        copy_number=copies,
-        mutation_assay=str(assay),
-        microbiome=stool,
-        expression_scale=found_scale,
-        notes=tuple(notes),
-        source=folder,
-    )

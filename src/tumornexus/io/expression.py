@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tumornexus.errors import InputError
+from tumornexus.io import ensembl
 from tumornexus.io.tables import refuse_repeats
 
-Scale = Literal["tpm", "counts", "log2_tpm", "log2_tpm_0.001"]
-SCALES = ("tpm", "counts", "log2_tpm", "log2_tpm_0.001")
+Scale = Literal["tpm", "counts", "umi_counts", "log2_tpm", "log2_tpm_0.001"]
+SCALES = ("tpm", "counts", "umi_counts", "log2_tpm", "log2_tpm_0.001")
 _SPELLINGS = {
     "tpm": "tpm",
     "fpkm": "tpm",
@@ -25,6 +26,8 @@ _SPELLINGS = {
     "tpm-like": "tpm",
     "counts": "counts",
     "count": "counts",
+    "umi_counts": "umi_counts",
+    "umi": "umi_counts",
     "log2_tpm": "log2_tpm",
     "log2(tpm+1)": "log2_tpm",
     "log2": "log2_tpm",
@@ -63,28 +66,35 @@ class SymbolMap:
 
 
 def map_symbols(symbols: list[str], genes: Genes, path: Path) -> SymbolMap:
-    """Map the row names of a table to approved gene symbols.
+    """Map the row names of a table (symbols, or Ensembl gene ids with or without version) to approved gene symbols.
 
     Rule for two rows that end under one symbol: the row that already carries the approved symbol is kept, otherwise the
     alphabetically first alias; the other rows are dropped and counted, because summing them would count reads of one
-    locus twice in sources that list both names. Raises `InputError` for repeated rows, unnamed rows and mouse symbols.
+    locus twice in sources that list both names. Raises `InputError` for repeated rows, unnamed rows, mouse genes and
+    transcripts.
     """
     if any(not s or s.lower() == "nan" for s in symbols):
         raise InputError("a row has no gene name", file=path, field="gene", value="", valid="a gene symbol on each row")
     refuse_repeats(symbols, path, "gene", "genes")
-    if genes.is_mouse(symbols):
+    if sum(s.startswith("ENST") for s in symbols) > 0.5 * len(symbols):
+        raise InputError(
+            "the rows are transcripts, and expression is read by gene", file=path, field="gene", value=symbols[0],
+            valid="genes: sum TPM over the transcripts of each gene, or give the quantifier's own file",
+        )  # fmt: skip
+    if genes.is_mouse(symbols) or sum(s.startswith("ENSMUSG") for s in symbols) > 0.5 * len(symbols):
         raise InputError(
             "the gene symbols look like mouse genes",
             file=path,
             field="gene",
-            value=", ".join([s for s in symbols if s[1:] != s[1:].upper()][:4]),
+            value=", ".join([s for s in symbols if s[1:] != s[1:].upper() or s.startswith("ENSMUSG")][:4]),
             valid="human symbols such as CD8A; convert mouse genes to human orthologs first",
         )
+    # A few ids among symbols are genes that had no symbol in the source; the reference knows some of them by their id.
+    by_id = sum(ensembl.is_gene_id(s) for s in symbols) > 0.5 * len(symbols)
     kept: dict[str, tuple[bool, str, int]] = {}
     renamed = unmapped = 0
     for position, symbol in enumerate(symbols):
-        # Versioned Ensembl ids stay as they are: they are unmapped and counted.
-        approved = genes.approved(symbol)
+        approved = (ensembl.symbol_of(symbol) if by_id else None) or genes.approved(symbol)
         if approved is None:
             unmapped += 1
             approved = symbol
@@ -131,8 +141,10 @@ def linear(
     """Bring one sample to a linear TPM-like scale, shape (gene,), NaN where a gene was not measured.
 
     Declared scales are checked against the values and impossible ones refused; without a declaration the scale is
-    detected. Counts become counts per million, or TPM where gene lengths are known. Returns values, scale and a note.
-    Raises `InputError` for a sample without any value, negative values, all zeros, or a scale that cannot be.
+    detected. Counts become TPM by the gene lengths, C_g / L_g scaled to a million; counts of unique molecules (one read
+    a transcript, from its 3' end) become counts per million, because their number does not grow with length. Returns
+    values, scale and a note. Raises `InputError` for a sample without any value, negative values, all zeros, a scale
+    that cannot be, and counts without lengths.
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0:
@@ -212,11 +224,16 @@ def linear(
                 valid='TPM (sum about 1e6), or expression_scale = "counts"',
             )
         return values, scale, None
-    if length_bp is not None:
-        rate = values / length_bp
-        return rate * (1e6 / np.nansum(rate)), scale, "counts converted to TPM by the given gene lengths"
-    return (
-        values * (1e6 / float(finite.sum())),
-        scale,
-        "counts without gene lengths: read as counts per million, so long genes appear higher than in TPM",
-    )
+    if scale == "umi_counts":
+        return values * (1e6 / float(finite.sum())), scale, "counts of unique molecules read as counts per million"
+    if length_bp is None:
+        raise InputError(
+            "counts cannot be compared between genes without the length of each gene",
+            file=path,
+            field=sample,
+            value="whole numbers" if declared is None else "counts",
+            valid="a column length_bp in the table; gene_lengths = a table with gene and length_bp; TPM instead; "
+            'or, for counts of unique molecules from the 3\' end, expression_scale = "umi_counts"',
+        )
+    rate = values / length_bp
+    return rate * (1e6 / np.nansum(rate)), scale, "counts converted to TPM by the given gene lengths"

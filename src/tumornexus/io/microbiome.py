@@ -19,7 +19,7 @@ from tumornexus.errors import InputError, near_misses
 from tumornexus.io.clade_tables import FORMATS, RawTable, gtdb, metaphlan, motus, plain
 from tumornexus.io.clades import Naming, load_clades, looks_like_gtdb, species_of, spelling
 from tumornexus.io.read_counts import KRAKEN_LINE, bracken, kraken
-from tumornexus.io.tables import find_table, read_bytes
+from tumornexus.io.tables import find_table, is_kallisto, read_bytes
 
 FILES = ("microbiome", "abundance")  # names under which a folder may hold the table
 COUNTS = frozenset({"kraken2", "bracken"})
@@ -167,8 +167,8 @@ def _totals(raw: RawTable, values: np.ndarray, path: Path) -> tuple[np.ndarray, 
 
 
 def find_microbiome(folder: Path) -> Path | None:
-    """Return the stool table of a folder (``microbiome.tsv[.gz]`` or ``abundance.tsv[.gz]``), or None."""
-    found = [p for p in (find_table(folder, name) for name in FILES) if p is not None]
+    """Return ``microbiome.tsv[.gz]`` or ``abundance.tsv[.gz]`` of a folder, or None; a table of kallisto's is none."""
+    found = [p for p in (find_table(folder, name) for name in FILES) if p is not None and not is_kallisto(p)]
     if len(found) > 1:
         raise InputError(
             f"both {found[0].name} and {found[1].name} exist", file=folder, valid="one table of the stool samples"

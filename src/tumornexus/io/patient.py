@@ -24,7 +24,8 @@ class Patient:
         mutations: one row a variant, columns of `tumornexus.io.mutations.COLUMNS`. None when the tumor was not
             sequenced; an empty table when it was and nothing was found.
         hla: class I alleles such as ``A*02:01``, a homozygous allele twice; None when not typed.
-        copy_number: rows gene, call, copies, deep; None when not measured.
+        copy_number: rows gene, call ("amplification", "deletion" or "" for neither), copies (NaN where not given), deep
+            (both copies are known to be lost) and shallow (one is known to be left); None when not measured.
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
         microbiome: gut community of a stool sample; None when not profiled.

@@ -89,6 +89,11 @@ def read_bytes(path: Path) -> bytes:
     return raw
 
 
+def is_kallisto(path: Path) -> bool:
+    """Whether a table is kallisto's: its ``abundance.tsv`` has the name under which stool profiles are kept as well."""
+    return read_bytes(path).split(b"\t", 1)[0].lstrip(b"\xef\xbb\xbf") == b"target_id"
+
+
 def header_of(raw: bytes, path: Path) -> list[str]:
     """Return the column names of a table."""
     line = raw.split(b"\n", 1)[0].rstrip(b"\r")
@@ -154,13 +159,15 @@ def read_text_table(path: Path, required: Iterable[str] = (), raw: bytes | None 
     return table.mask(table.apply(lambda column: column.str.lower().isin(MISSING) | column.isna()), None)
 
 
-def read_number_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
+def read_number_table(
+    path: Path, columns: Sequence[str] | None = None, raw: bytes | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read a table of numbers with row names in its first column.
 
     `columns` restricts parsing to some of them. Returns the table (row, column) as float64 with NaN for missing, and
     all column names of the file. Text where a number belongs is refused with its row and column.
     """
-    raw = read_bytes(path)
+    raw = read_bytes(path) if raw is None else raw
     names = header_of(raw, path)
     if len(names) < 2:
         raise InputError(
@@ -221,6 +228,25 @@ def _number_error(raw: bytes, path: Path, names: list[str], columns: list[int], 
                 valid="a number, or an empty cell where nothing was measured",
             )
     return InputError(f"the table cannot be read: {error}", file=path, valid="a tab-separated table of numbers")
+
+
+def number_column(table: pd.DataFrame, names: Sequence[str], path: Path) -> np.ndarray:
+    """Read the first of several possible numeric columns, NaN where absent."""
+    for name in names:
+        if name in table.columns:
+            column = table[name]
+            numbers = pd.to_numeric(column, errors="coerce")
+            bad = column.notna() & numbers.isna()
+            if bad.any():
+                raise InputError(
+                    "text where a number belongs",
+                    file=path,
+                    field=name,
+                    value=column[bad].iloc[0],
+                    valid="a number or an empty cell",
+                )
+            return numbers.to_numpy(dtype=float)
+    return np.full(len(table), np.nan)
 
 
 def to_number(value: str | float | int | None, path: Path, field: str, valid: str = "a number") -> float | None:

@@ -154,34 +154,53 @@ def fuse(
     return Activity(presence, alpha, beta, origin), contributions
 
 
-def second_hit(vaf: float, depth: float, purity: float | None) -> bool:
-    """Whether an allele fraction is too high for one mutated copy of two in every cancer cell.
+def second_hit(vaf: float, depth: float, purity: float | None, total_copies: float = 2.0) -> bool:
+    """Whether an allele fraction is too high for a tumor that keeps one unmutated copy in every cancer cell.
 
-    One copy of two gives at most purity / 2; two standard errors above that (above 0.55 where the purity is not
-    known) the other copy must be gone.
+    With N copies a tumor of purity p gives at most p (N - 1) / (p N + 2 (1 - p)), which is p / 2 for two copies; two
+    standard errors above that (above 0.55 where the purity is not known) no unmutated copy is left.
     """
     reads = depth if np.isfinite(depth) and depth > 0 else 60.0
-    limit = 0.5 * purity if purity is not None else 0.5
+    known = purity if purity is not None else 1.0
+    copies = max(total_copies, 1.0)
+    limit = known * (copies - 1.0) / (known * copies + 2.0 * (1.0 - known))
     return vaf > limit + 2.0 * math.sqrt(vaf * (1.0 - vaf) / reads) and (purity is not None or vaf > 0.55)
 
 
-def clonal_fraction(vaf: float, depth: float, purity: float | None, copies_mutated: float = 1.0) -> Extent:
-    """Fraction of cancer cells that carry a variant, from its allele fraction v: about min(1, 2 v / (m purity)).
+def mutated_copies(vaf: float, purity: float | None, total_copies: float) -> float:
+    """How many of N copies carry a variant of which one is left unmutated: the nearest whole number that explains v.
 
-    m is the number of mutated copies of two. Unknown purity is averaged over 0.25 to 0.95 (bulk tumor samples rarely
-    leave that range) with less weight where the fraction would exceed one. A stated purity is trusted to +-0.08.
-    Sampling of reads is added.
+    v (p N + 2 (1 - p)) / p mutated copies a cancer cell, rounded, at least 1 and at most N - 1; 1 where the purity p is
+    not known. One copy in all cells and two copies in half of them look the same: the former is assumed.
+    """
+    if purity is None or total_copies <= 2.0:
+        return 1.0
+    per_cell = vaf * (purity * total_copies + 2.0 * (1.0 - purity)) / purity
+    return min(max(float(round(per_cell)), 1.0), max(round(total_copies) - 1.0, 1.0))
+
+
+def clonal_fraction(
+    vaf: float, depth: float, purity: float | None, copies_mutated: float = 1.0, total_copies: float = 2.0
+) -> Extent:
+    """Fraction of cancer cells that carry a variant, from its allele fraction v, purity p and copy number N.
+
+    min(1, v (p N + 2 (1 - p)) / (m p)), where m is the number of mutated copies of N and normal cells have two; with
+    two copies min(1, 2 v / (m p)). Unknown purity is averaged over 0.25 to 0.95 (bulk tumor samples rarely leave that
+    range) with less weight where the fraction would exceed one. A stated purity is trusted to +-0.08. Sampling of reads
+    is added.
     """
     purities = (
         np.clip(purity + np.linspace(-0.16, 0.16, 17), 0.05, 1.0) if purity is not None else np.linspace(0.25, 0.95, 29)
     )
     weights = np.exp(-0.5 * ((purities - purity) / 0.08) ** 2) if purity is not None else np.ones(len(purities))
-    raw = 2.0 * vaf / (copies_mutated * purities)
+    per_read = (purities * total_copies + 2.0 * (1.0 - purities)) / (copies_mutated * purities)
+    raw = vaf * per_read
     fractions = np.minimum(raw, 1.0)
     weights = weights * np.where(raw <= 1.1, 1.0, 0.4)
     weights = weights / weights.sum()
     mean = float((weights * fractions).sum())
     spread = float((weights * (fractions - mean) ** 2).sum())
     reads = depth if np.isfinite(depth) and depth > 0 else 60.0
-    sampling = vaf * (1.0 - vaf) / reads * (2.0 / copies_mutated / float((weights * purities).sum())) ** 2
-    return Extent(mean, max(spread + sampling, 0.003))
+    middle = float((weights * purities).sum())
+    slope = (middle * total_copies + 2.0 * (1.0 - middle)) / (copies_mutated * middle)
+    return Extent(mean, max(spread + vaf * (1.0 - vaf) / reads * slope**2, 0.003))

@@ -16,7 +16,7 @@ from tumornexus.errors import InputError
 from tumornexus.io.hla import LOCI, homozygous_loci
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
-from tumornexus.profile.fusion import Extent, clonal_fraction, second_hit
+from tumornexus.profile.fusion import Extent, clonal_fraction, mutated_copies, second_hit
 from tumornexus.profile.microbiome import stool_facts
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
 from tumornexus.profile.scores import (
@@ -286,25 +286,29 @@ def read_mutation(compiled: Compiled, patient: Patient) -> Reading:
             unclear.append(gene)
     value = ", ".join(f"{gene} {change}" for gene, change, *_ in hits)
     if hits:
-        weight, notes, extent, copies = max(h[2] for h in hits), [], None, 1.0
+        weight, notes, extent, biallelic = max(h[2] for h in hits), [], None, False
         plasma = patient.mutation_assay == "ctdna"
         purity = _number(patient.clinical.get("purity"))
         if biomarker.method == "loss_of_function":
             lost = _lost_genes(patient)
             biallelic = any(
-                change == "deletion" or gene in lost or (not plasma and second_hit(vaf, depth, purity))
+                change == "deletion"
+                or gene in lost
+                or (not plasma and second_hit(vaf, depth, purity, _total_copies(patient, gene)))
                 for gene, change, _, vaf, depth in hits
             )
             twice = any(sum(h[0] == gene for h in hits) > 1 for gene in {h[0] for h in hits})
-            copies = 2.0 if biallelic else 1.0
             if not (biallelic or twice):
                 weight *= SINGLE_HIT
                 notes.append("one damaged copy: loss of the other is not shown")
-        fractions = [(vaf, depth) for _, _, _, vaf, depth in hits if np.isfinite(vaf)]
+        fractions = [(vaf, depth, gene) for gene, _, _, vaf, depth in hits if np.isfinite(vaf)]
         if plasma:
             notes.append("found in plasma: the allele fraction says how much is shed, not what share carries it")
         elif fractions:
-            extent = clonal_fraction(*max(fractions), purity, copies)
+            vaf, depth, gene = max(fractions)
+            total = _total_copies(patient, gene)
+            mutated = total if biallelic else mutated_copies(vaf, purity, total)
+            extent = clonal_fraction(vaf, depth, purity, mutated, total)
         return Reading(
             True,
             value=value,
@@ -345,6 +349,15 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _total_copies(patient: Patient, gene: str) -> float:
+    """Copies of a gene in the cancer cells where they were measured (at least one, since it was seen), else two."""
+    if patient.copy_number is None:
+        return 2.0
+    table = patient.copy_number
+    found = table.loc[(table["gene"] == gene) & table["copies"].notna(), "copies"]
+    return max(float(found.iloc[0]), 1.0) if len(found) else 2.0
+
+
 def _lost_genes(patient: Patient) -> frozenset[str]:
     if patient.copy_number is None:
         return frozenset()
@@ -368,6 +381,9 @@ def read_copy_number(compiled: Compiled, patient: Patient) -> Reading:
         return Reading(True, value="no call", llr=_call(biomarker, False), genes_measured=biomarker.genes)
     value = ", ".join(f"{g} {c}" for g, c in zip(hits["gene"], hits["call"], strict=True))
     if biomarker.method == "loss_of_function" and not bool(hits["deep"].any()):
+        if "shallow" in hits.columns and bool(hits["shallow"].all()):
+            note = "one copy is left: no loss of both"
+            return Reading(True, value=value, llr=_call(biomarker, False), genes_measured=biomarker.genes, note=note)
         return Reading(
             True,
             value=value,
