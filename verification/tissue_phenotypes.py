@@ -353,7 +353,9 @@ def persisters(out: Path) -> tuple[list[Finding], Any]:
         enriched[name] = means[0] / max(means[1], 1e-9)
         axis.bar(range(len(of)), 100 * share[name], color="#7d4527")
         axis.set(
-            xticks=range(len(of)), xticklabels=["lowest", *range(2, len(of)), "highest"], xlabel=f"places by {name}"
+            xticks=[0, len(of) - 1],
+            xticklabels=["lowest", "highest"] if len(of) > 1 else ["all", ""],
+            xlabel=f"places by {name}",
         )
         axis.set_title("persisters, % of cancer cells", fontsize=9)
     figure.savefig(out / "tissue_phenotypes_5.png", dpi=75)

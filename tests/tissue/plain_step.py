@@ -293,10 +293,16 @@ def _step(tissue: Tissue, draws: Draws, fixed: Fixed, setting: Setting) -> After
     ly = lymphoid.rates(ls, c["lymphocytes"], mhc1_mean[at.place_of], ps)
     dc = priming.dendritic(ls, c["microbiome"], ps)
     harm = tcells.harm(ps)[0]
-    car_rate = killing.car_t_rate(ls, car_seen, ps) * access
-    by_contact = killing.cd8_rate(ls, recognized, ps) + killing.cd4_rate(ls, mhc2, ps) + killing.nk_rate(ls, mhc1, ps)
-    by_contact = by_contact + killing.gamma_delta_rate(ls, mhc1, ps)
-    attacked = np.asarray(by_contact * access + killing.macrophage_rate(ls, ps) + car_rate)
+    lk = ls
+    if not stirred:  # killers reach what stands in the same voxel
+        reach_of = bare["packing"] * g.coarse**ndim
+        met = ("cancer", "persister", "cd4_helper", "nk", "gamma_delta", "tam_m1", *HUNTERS)
+        inside = {k: np.array([of_kind[k][at.place_of == place].sum() for place in range(n)]) / reach_of for k in met}
+        lk = Local(replace(ls.cells, **{k: jnp.asarray(x[at.place_of]) for k, x in inside.items()}), ls.signals)
+    car_rate = killing.car_t_rate(lk, car_seen, ps) * access
+    by_contact = killing.cd8_rate(lk, recognized, ps) + killing.cd4_rate(lk, mhc2, ps) + killing.nk_rate(lk, mhc1, ps)
+    by_contact = by_contact + killing.gamma_delta_rate(lk, mhc1, ps)
+    attacked = np.asarray(by_contact * access + killing.macrophage_rate(lk, ps) + car_rate)
     brake = 1.0 if stirred else np.asarray(mechanics.pressure_brake(crowding[at.place_of], ps))
     shield = np.broadcast_to(np.asarray(ps.persister_immune_share), (n_sites,))
     attack = np.where(of_kind["cancer"], attacked, np.where(of_kind["persister"], shield * attacked, 0.0))

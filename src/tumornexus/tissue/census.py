@@ -1,7 +1,8 @@
 """What each place of the tissue sees: densities of cells around it, and the levels they carry.
 
 A rate law takes the densities of its surroundings. Around a voxel these are counted in the box of voxels that touch it,
-relative to what densely packed tissue holds; stirred, everywhere in the whole piece, relative to the cells there, which
+relative to what densely packed tissue holds; killing by contact counts the cells of the voxel alone (`touching`).
+Stirred, everywhere in the whole piece, relative to the cells there, which
 is the average that the host scale works with.
 """
 
@@ -15,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from tumornexus.biology import presentation
-from tumornexus.biology.environment import Cells
+from tumornexus.biology.environment import Cells, Local
 from tumornexus.biology.params import Params
 from tumornexus.biology.presentation import CloneTraits
 from tumornexus.cellkinds import KINDS
@@ -26,6 +27,13 @@ REACH = 1  # voxels on each side: with voxels of two sites, cells within about 5
 # about 140 um around. In smaller boxes chance alone crowds some places, which brakes division where there is room on
 # average (boxes of 36 sites: mean brake 0.87 at the packing of dense tumor; of 324 sites: 0.96). Assumed, 2 to 8.
 STRESS_REACH = 4
+
+
+CONTACT = (
+    "cancer", "persister", "cd8_progenitor", "cd8_effector", "cd8_terminal", "cd4_helper", "nk", "gamma_delta", "car_t",
+    "tam_m1",
+)  # fmt: skip
+"""Kinds that meet in killing: killers and their targets."""
 
 
 class Census(NamedTuple):
@@ -139,6 +147,21 @@ class Seen(NamedTuple):
     car: jax.Array  # of sites
     recognized_mean: jax.Array
     mhc1_mean: jax.Array
+
+
+def touching(local: Local, census: Census, p: Params, geometry: Geometry) -> Local:
+    """Return the surroundings with killers and their targets counted within reach of a contact: in the voxel itself.
+
+    Over the box of a law a killer held at the border of a nest would kill in it three sites deep. Everything else, such
+    as suppression and signals, is as in `local`; stirred, all is.
+    """
+    if geometry.stirred:
+        return local
+    full = geometry.sites_per_voxel * p.packing
+    return eqx.tree_at(
+        lambda x: tuple(getattr(x.cells, name) for name in CONTACT), local,
+        tuple(census.counts[name] / full for name in CONTACT),
+    )  # fmt: skip
 
 
 def recognize(census: Census, p: Params, geometry: Geometry) -> Seen:

@@ -32,7 +32,7 @@ from tumornexus.biology import (
 )  # fmt: skip
 from tumornexus.biology.environment import Local
 from tumornexus.biology.params import Params
-from tumornexus.tissue.census import Census, Seen
+from tumornexus.tissue.census import Census, Seen, touching
 from tumornexus.tissue.lattice import KIND, Geometry, Ground
 
 # What becomes of a cell that switches, and of one that takes the other way out (0: it leaves the tissue).
@@ -125,18 +125,19 @@ def of_cells(
     dc = priming.dendritic(local, blood.microbiome, p)
     own_harm, _ = tcells.harm(p)
 
+    near = touching(local, census, p, geometry)
     immune = (
-        killing.cd8_rate(local, seen.recognized, p)
-        + killing.cd4_rate(local, seen.mhc2, p)
-        + killing.nk_rate(local, seen.mhc1, p)
-        + killing.gamma_delta_rate(local, seen.mhc1, p)
+        killing.cd8_rate(near, seen.recognized, p)
+        + killing.cd4_rate(near, seen.mhc2, p)
+        + killing.nk_rate(near, seen.mhc1, p)
+        + killing.gamma_delta_rate(near, seen.mhc1, p)
     )
-    car = killing.car_t_rate(local, seen.car, p)
+    car = killing.car_t_rate(near, seen.car, p)
     if free:
         # Well mixed there are no nests: the host scale's closure says what share of killers would reach them.
         access = killing.infiltrate_access(local, p)
         immune, car = immune * access, car * access
-    attacked = immune + killing.macrophage_rate(local, p) + car
+    attacked = immune + killing.macrophage_rate(near, p) + car
     spared = p.persister_immune_share * attacked
     brake = 1.0 if free else mechanics.pressure_brake(census.crowding, p)
     lethal = {
