@@ -6,17 +6,21 @@ DATA_FOLDER holds one cohort folder each. What ships are coefficients; no value 
 enters a score.
 
 1. Panel: patients with clinical facts and mutational burden, without expression. Logistic regression by maximum a
-   posteriori: an intercept for each tumor type around the response rate of trials of one PD-1 or PD-L1 antibody
-   (standard deviation of those trials; 15 % and wide where there is none), an intercept for each source cohort around
-   zero (standard deviation STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is not
-   kept. Missing facts are set to the mean.
+   posteriori: an intercept for each tumor type around the response rate of trials (PANEL_BASE_SD wide), an intercept for
+   each source cohort around zero (STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is
+   not kept. Missing facts are set to the mean.
 2. Expression cohorts: logistic regression with a free intercept for each cohort; the slopes start from those of the
    panel with their covariance plus HETEROGENEITY_SD^2 (a slope differs between studies), the inflamed score around zero
    (PRIOR_SD). Cohorts weigh by the square root of their size, so that one large panel-sequenced cohort does not decide
    alone.
 
-PRIOR_SD, STUDY_SD and HETEROGENEITY_SD are assumed and were not tuned. ``verification/cohorts.py`` fits by the same
-functions with whole cohorts left out.
+3. Base rates: those of trials of one PD-1 or PD-L1 antibody, because the panel mixes combinations, lines and definitions of
+   response; the panel's where no trial is known.
+
+The four standard deviations are assumed and were not tuned. The form of the features was settled on the training part
+of the panel (Chowell_train, cross-validated): burden as a logarithm alone ordered patients worse there (0.696) than with
+a term for high burden (0.709). Expression cohorts had no part in that. ``verification/cohorts.py`` fits by the same functions
+with whole cohorts left out.
 """
 
 from __future__ import annotations
@@ -50,10 +54,11 @@ EXPRESSION_COHORTS = (
     "miao2018_rcc", "nathanson2017",
 )  # fmt: skip
 PANEL = "loris_clinical_panel"
-PANEL_FEATURES = ("log2_tmb", "log2_nlr", "albumin", "age", "prior_therapy", "msi_high")
+PANEL_FEATURES = ("log2_tmb", "high_tmb", "log2_nlr", "albumin", "age", "prior_therapy", "msi_high")
 PRIOR_SD = 0.5  # log odds per unit of a feature
 STUDY_SD = 0.35  # log odds between studies of one tumor type; trials of the catalogue spread by 0.25 and more
 HETEROGENEITY_SD = 0.15  # of a slope between studies
+PANEL_BASE_SD = 1.0  # log odds of a tumor type in the panel around its trials
 # Cancer types of the panel that are a tumor type of the catalogue; the others keep their own name and do not ship.
 PANEL_TUMORS = {
     "Bladder": "urothelial", "Gastric": "gastric", "Head & Neck": "hnscc", "Melanoma": "melanoma", "NSCLC": "nsclc",
@@ -146,22 +151,28 @@ def _indicators(names: np.ndarray, levels: Sequence[str]) -> np.ndarray:
 
 
 def fit_panel(rows: Rows, rates: Mapping[str, tuple[float, float]]) -> ResponseModel:
-    """Step 1. Tumor types of the catalogue without a patient in the panel keep the rate of trials."""
-    center, sd = np.nanmean(rows.x, axis=0), np.nanstd(rows.x, axis=0)
+    """Step 1; intercepts are those of the panel's own tumor types."""
+    center = np.nanmean(rows.x, axis=0)
     x = np.nan_to_num(rows.x - center)
+    spread = np.cov(x, rowvar=False)
     tumors, cohorts = sorted(set(rows.tumor)), sorted(set(rows.cohort))
     k, t, c = x.shape[1], len(tumors), len(cohorts)
-    base = [rates.get(name) or unknown_base() for name in tumors]
+    base = [(rates.get(name) or unknown_base())[0] for name in tumors]
     design = np.column_stack(
         [x, rows.combination.astype(float), _indicators(rows.tumor, tumors), _indicators(rows.cohort, cohorts)]
     )
-    mean = np.concatenate([np.zeros(k + 1), [m for m, _ in base], np.zeros(c)])
-    deviation = np.concatenate([np.full(k + 1, PRIOR_SD), [s for _, s in base], np.full(c, STUDY_SD)])
+    mean = np.concatenate([np.zeros(k + 1), base, np.zeros(c)])
+    deviation = np.concatenate([np.full(k + 1, PRIOR_SD), np.full(t, PANEL_BASE_SD), np.full(c, STUDY_SD)])
     b, covariance = map_logistic(design, rows.y, mean, np.diag(1.0 / deviation**2))
-    intercepts = dict(rates) | {
+    intercepts = {
         name: (float(b[k + 1 + i]), float(np.sqrt(covariance[k + 1 + i, k + 1 + i]))) for i, name in enumerate(tumors)
     }
-    return ResponseModel(PANEL_FEATURES, b[:k], covariance[:k, :k], center, sd, intercepts, STUDY_SD)
+    return ResponseModel(PANEL_FEATURES, b[:k], covariance[:k, :k], center, spread, intercepts, STUDY_SD)
+
+
+def with_trial_rates(model: ResponseModel, rates: Mapping[str, tuple[float, float]]) -> ResponseModel:
+    """Step 3."""
+    return replace(model, intercepts={**model.intercepts, **rates})
 
 
 def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = tuple(TRANSFORMS)) -> ResponseModel:
@@ -171,7 +182,6 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
     at = {n: i for i, n in enumerate(panel.features)}
     center = np.array([panel.center[at[n]] if n in at else 0.0 for n in names])
     own = rows.x[:, columns]
-    spread = np.array([panel.sd[at[n]] if n in at else max(float(np.nanstd(own[:, j])), 0.5) for j, n in enumerate(names)])
     x = own - center
     for name in set(rows.cohort):
         # A fact that was not measured is set to the mean of its cohort, so that it moves nothing.
@@ -180,6 +190,8 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
         means = np.where(known, np.nanmean(np.where(known, x[here], 0.0), axis=0), 0.0)
         x[here] = np.where(np.isfinite(x[here]), x[here], means)
     k = len(names)
+    spread = np.zeros((k, k))
+    spread[np.diag_indices(k)] = np.maximum(np.nanvar(own, axis=0), 0.25)  # only for what the panel does not hold
     mean, covariance = np.zeros(k), np.eye(k) * PRIOR_SD**2
     known = [j for j, n in enumerate(names) if n in at]
     source = [at[names[j]] for j in known]
@@ -187,6 +199,7 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
     covariance[np.ix_(known, known)] = (
         panel.covariance[np.ix_(source, source)] + np.eye(len(known)) * HETEROGENEITY_SD**2
     )
+    spread[np.ix_(known, known)] = panel.spread[np.ix_(source, source)]
     cohorts = sorted(set(rows.cohort))
     size = {name: int((rows.cohort == name).sum()) for name in cohorts}
     usual = float(np.median(list(size.values())))
@@ -197,7 +210,7 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
     precision[k:, k:] = np.eye(len(cohorts)) * 0.05
     b, found = map_logistic(design, rows.y, np.concatenate([mean, np.zeros(len(cohorts))]), precision, weight)
     return replace(
-        panel, features=tuple(names), coefficients=b[:k], covariance=found[:k, :k], center=center, sd=spread
+        panel, features=tuple(names), coefficients=b[:k], covariance=found[:k, :k], center=center, spread=spread
     )
 
 
@@ -214,7 +227,7 @@ def main() -> int:
     panel = fit_panel(panel_data, rates)
     cohorts = {name: read_cohort(options.data / name, knowledge) for name in EXPRESSION_COHORTS}
     data = expression_rows(cohorts, reference, knowledge)
-    model = fit_expression(data, panel)
+    model = with_trial_rates(fit_expression(data, panel), rates)
     kept = {name: pair for name, pair in model.intercepts.items() if name in knowledge.tumors}
     provenance = {
         "script": "scripts/build_response_model.py",
@@ -222,8 +235,9 @@ def main() -> int:
                   "source": "Chang et al. 2024, doi:10.1038/s43018-023-00694-7"},
         "expression": {"patients": len(data.y), "responders": int(data.y.sum()),
                        "cohorts": {n: int((data.cohort == n).sum()) for n in EXPRESSION_COHORTS}},
-        "base_rates": "trials of one PD-1 or PD-L1 antibody marked for fitting, updated by the panel",
-        "assumed": {"prior_sd": PRIOR_SD, "study_sd": STUDY_SD, "heterogeneity_sd": HETEROGENEITY_SD},
+        "base_rates": "trials of one PD-1 or PD-L1 antibody marked for fitting; the panel where there is none",
+        "assumed": {"prior_sd": PRIOR_SD, "study_sd": STUDY_SD, "heterogeneity_sd": HETEROGENEITY_SD,
+                    "panel_base_sd": PANEL_BASE_SD},
         "knowledge_digest": knowledge.digest,
         "reference_digest": reference.digest,
         "content": "coefficients and covariance; no patient values",
@@ -233,7 +247,7 @@ def main() -> int:
         start = panel.coefficients[panel.features.index(name)] if name in panel.features else float("nan")
         print(
             f"  {name}: {model.coefficients[j]:+.2f} +- {np.sqrt(model.covariance[j, j]):.2f} per unit "
-            f"(panel alone {start:+.2f}), center {model.center[j]:.2f}, sd {model.sd[j]:.2f}"
+            f"(panel alone {start:+.2f}), center {model.center[j]:.2f}, sd {np.sqrt(model.spread[j, j]):.2f}"
         )
     for name, (logit, sd) in sorted(kept.items()):
         print(f"  {name}: base {100 / (1 + np.exp(-logit)):.0f} % (log odds {logit:+.2f} +- {sd:.2f})")

@@ -50,6 +50,7 @@ from build_response_model import (
     fit_panel,
     map_logistic,
     panel_rows,
+    with_trial_rates,
 )
 
 from tumornexus.cohort import (
@@ -211,7 +212,8 @@ def leave_out(
         start = fit_panel(Rows(*(v[kept] for v in panel)), rates)
     else:
         raise SystemExit(f"{PANEL} is absent: the model of response starts from it")
-    model, plain = fit_expression(train, start), fit_expression(train, start, ("inflamed", "log2_tmb"))
+    model = with_trial_rates(fit_expression(train, start), rates)
+    plain = fit_expression(train, start, ("inflamed", "log2_tmb", "high_tmb"))
     names = list(TRANSFORMS)
     records = []
     for i, patient in enumerate(patients[name]):
@@ -443,7 +445,7 @@ def main() -> int:
         own = folds[name].table
         print(f"{name}: {len(own)} patients, {int(own['response'].sum())} responders, TMB known for "
               f"{int(own['tmb_known'].sum())} ({time.process_time() - started:.0f} s)", flush=True)  # fmt: skip
-    table = pd.concat([f.table for f in folds.values()], ignore_index=True)
+    table = pd.DataFrame([row for f in folds.values() for row in f.table.to_dict(orient="records")])
     scores = [OURS, PLAIN, "mechanisms", "inflamed", BOTH, *published_scores()]
     scores = [s for s in scores if table[f"score:{s}"].notna().any()]
     areas, summary = discrimination(table, scores)

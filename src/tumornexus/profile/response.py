@@ -71,7 +71,8 @@ class ResponseModel:
     Attributes:
         features: names.
         coefficients, covariance: log odds per unit of the transformed feature.
-        center, sd: mean and standard deviation of the transformed feature where the model was fitted.
+        center: mean of the transformed feature where the model was fitted.
+        spread: covariance (feature, feature) of the transformed features there.
         intercepts: tumor type to (log odds at the center, standard deviation).
         study_sd: standard deviation of the log odds between studies of one tumor type.
         provenance: how it came to be.
@@ -81,7 +82,7 @@ class ResponseModel:
     coefficients: np.ndarray
     covariance: np.ndarray
     center: np.ndarray
-    sd: np.ndarray
+    spread: np.ndarray
     intercepts: dict[str, tuple[float, float]]
     study_sd: float
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -101,6 +102,16 @@ def _log2_tmb(inflamed: float, facts: Mapping[str, object], tmb_median: float) -
     """log2 of mutations per Mb over the median of the tumor type, limited to 2.5: what counts differs between types."""
     burden = _number(facts, "tmb_per_mb")
     return None if burden is None else _clipped(math.log2(max(burden, LEAST_TMB) / tmb_median), 2.5)
+
+
+def _high_tmb(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
+    """Mutations per Mb, limited to 50, above the median of the tumor type, in tens.
+
+    Beside the logarithm, because response rises little below ten mutations per Mb, where panels count single variants,
+    and much above. Relative to the type, so that a patient without burden is one of that type and not of all.
+    """
+    burden = _number(facts, "tmb_per_mb")
+    return None if burden is None else (min(burden, 50.0) - tmb_median) / 10.0
 
 
 def _log2_nlr(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
@@ -147,6 +158,7 @@ def _inflamed(inflamed: float, facts: Mapping[str, object], tmb_median: float) -
 TRANSFORMS: Mapping[str, Callable[[float, Mapping[str, object], float], float | None]] = {
     "inflamed": _inflamed,
     "log2_tmb": _log2_tmb,
+    "high_tmb": _high_tmb,
     "log2_nlr": _log2_nlr,
     "albumin": _albumin,
     "age": _age,
@@ -225,7 +237,8 @@ def icb_score(
     raw = np.array([features.get(name, 0.0) for name in model.features])
     x = np.where(known, raw - model.center, 0.0)
     logit = base + float(model.coefficients @ x)
-    variance += float(x @ model.covariance @ x) + float(((model.coefficients * model.sd)[~known] ** 2).sum())
+    unseen = np.where(known, 0.0, model.coefficients)
+    variance += float(x @ model.covariance @ x) + float(unseen @ model.spread @ unseen)
     deviation = Z90 * math.sqrt(variance)
     score, low, high, rate = (1.0 / (1.0 + math.exp(-v)) for v in (logit, logit - deviation, logit + deviation, base))
     used = {name: features[name] for name in model.features if name in features}
@@ -239,7 +252,7 @@ def pack_model(model: ResponseModel) -> dict[str, Any]:
         "coefficients": np.round(model.coefficients, 4).tolist(),
         "covariance": np.round(model.covariance, 6).tolist(),
         "center": np.round(model.center, 4).tolist(),
-        "sd": np.round(model.sd, 4).tolist(),
+        "spread": np.round(model.spread, 4).tolist(),
         "intercepts": {k: [round(v, 4) for v in pair] for k, pair in sorted(model.intercepts.items())},
         "study_sd": round(model.study_sd, 4),
         "provenance": model.provenance,
@@ -250,7 +263,7 @@ def unpack_model(stored: Mapping[str, Any]) -> ResponseModel:
     """Model from its stored form."""
     return ResponseModel(
         tuple(stored["features"]),
-        *(np.array(stored[k], dtype=float) for k in ("coefficients", "covariance", "center", "sd")),
+        *(np.array(stored[k], dtype=float) for k in ("coefficients", "covariance", "center", "spread")),
         {k: (float(a), float(b)) for k, (a, b) in stored["intercepts"].items()},
         float(stored["study_sd"]),
         dict(stored["provenance"]),
