@@ -6,18 +6,18 @@ DATA_FOLDER holds one cohort folder each. What ships are coefficients; no value 
 enters a score.
 
 1. Panel: patients with clinical facts and mutational burden, without expression. Logistic regression by maximum a
-   posteriori: an intercept for each tumor type around the response rate of trials (PANEL_BASE_SD wide), an intercept for
-   each source cohort around zero (STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is
+   posteriori: an intercept for each tumor type around the response rate of trials of one PD-1 or PD-L1 antibody (standard
+   deviation of those trials; 15 % and wide where there is none), an intercept for each source cohort around zero
+   (STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is
    not kept. Missing facts are set to the mean.
 2. Expression cohorts: logistic regression with a free intercept for each cohort; the slopes start from those of the
    panel with their covariance plus HETEROGENEITY_SD^2 (a slope differs between studies), the inflamed score around zero
    (PRIOR_SD). Cohorts weigh by the square root of their size, so that one large panel-sequenced cohort does not decide
    alone.
-
 3. Base rates: those of trials of one PD-1 or PD-L1 antibody, because the panel mixes combinations, lines and definitions of
    response; the panel's where no trial is known.
 
-The four standard deviations are assumed and were not tuned. The form of the features was settled on the training part
+The three standard deviations are assumed and were not tuned. The form of the features was settled on the training part
 of the panel (Chowell_train, cross-validated): burden as a logarithm alone ordered patients worse there (0.696) than with
 a term for high burden (0.709). Expression cohorts had no part in that. ``verification/cohorts.py`` fits by the same functions
 with whole cohorts left out.
@@ -58,7 +58,6 @@ PANEL_FEATURES = ("log2_tmb", "high_tmb", "log2_nlr", "albumin", "age", "prior_t
 PRIOR_SD = 0.5  # log odds per unit of a feature
 STUDY_SD = 0.35  # log odds between studies of one tumor type; trials of the catalogue spread by 0.25 and more
 HETEROGENEITY_SD = 0.15  # of a slope between studies
-PANEL_BASE_SD = 1.0  # log odds of a tumor type in the panel around its trials
 # Cancer types of the panel that are a tumor type of the catalogue; the others keep their own name and do not ship.
 PANEL_TUMORS = {
     "Bladder": "urothelial", "Gastric": "gastric", "Head & Neck": "hnscc", "Melanoma": "melanoma", "NSCLC": "nsclc",
@@ -156,13 +155,13 @@ def fit_panel(rows: Rows, rates: Mapping[str, tuple[float, float]]) -> ResponseM
     x = np.nan_to_num(rows.x - center)
     spread = np.cov(x, rowvar=False)
     tumors, cohorts = sorted(set(rows.tumor)), sorted(set(rows.cohort))
-    k, t, c = x.shape[1], len(tumors), len(cohorts)
-    base = [(rates.get(name) or unknown_base())[0] for name in tumors]
+    k, c = x.shape[1], len(cohorts)
+    base = [rates.get(name) or unknown_base() for name in tumors]
     design = np.column_stack(
         [x, rows.combination.astype(float), _indicators(rows.tumor, tumors), _indicators(rows.cohort, cohorts)]
     )
-    mean = np.concatenate([np.zeros(k + 1), base, np.zeros(c)])
-    deviation = np.concatenate([np.full(k + 1, PRIOR_SD), np.full(t, PANEL_BASE_SD), np.full(c, STUDY_SD)])
+    mean = np.concatenate([np.zeros(k + 1), [m for m, _ in base], np.zeros(c)])
+    deviation = np.concatenate([np.full(k + 1, PRIOR_SD), [s for _, s in base], np.full(c, STUDY_SD)])
     b, covariance = map_logistic(design, rows.y, mean, np.diag(1.0 / deviation**2))
     intercepts = {
         name: (float(b[k + 1 + i]), float(np.sqrt(covariance[k + 1 + i, k + 1 + i]))) for i, name in enumerate(tumors)
@@ -236,8 +235,7 @@ def main() -> int:
         "expression": {"patients": len(data.y), "responders": int(data.y.sum()),
                        "cohorts": {n: int((data.cohort == n).sum()) for n in EXPRESSION_COHORTS}},
         "base_rates": "trials of one PD-1 or PD-L1 antibody marked for fitting; the panel where there is none",
-        "assumed": {"prior_sd": PRIOR_SD, "study_sd": STUDY_SD, "heterogeneity_sd": HETEROGENEITY_SD,
-                    "panel_base_sd": PANEL_BASE_SD},
+        "assumed": {"prior_sd": PRIOR_SD, "study_sd": STUDY_SD, "heterogeneity_sd": HETEROGENEITY_SD},
         "knowledge_digest": knowledge.digest,
         "reference_digest": reference.digest,
         "content": "coefficients and covariance; no patient values",

@@ -219,7 +219,7 @@ def leave_out(
     for i, patient in enumerate(patients[name]):
         given = treatment_class(patient)
         found = {n: float(v) for n, v in zip(names, test.x[i], strict=True) if np.isfinite(v)}
-        icb = icb_score(found, knowledge.tumors[patient.tumor], rates, model, shift if given == "CTLA-4" else (0.0, 0.0))
+        icb = icb_score(found, patient.tumor, rates, model, shift if given == "CTLA-4" else (0.0, 0.0))
         facts = patient.clinical
         records.append(
             {
@@ -232,7 +232,7 @@ def leave_out(
     table = pd.DataFrame(records).set_index("sample", drop=False)
     table[["PFS_event", "OS_event"]] = table[["PFS_event", "OS_event"]].apply(pd.to_numeric, errors="coerce")
     table["score:inflamed"] = test.x[:, names.index("inflamed")]
-    table[f"score:{OURS}"], table[f"score:{PLAIN}"] = linear_score(test, model), linear_score(test, plain)
+    table[f"score:{OURS}"], table[f"score:{PLAIN}"] = table["predicted"], linear_score(test, plain)
     linear = pd.DataFrame({p.sample: p.expression for p in patients[name]})
     burden = pd.Series({p.sample: p.clinical.get("tmb_per_mb") for p in patients[name]}, dtype=float)
     published = score_cohort(linear, reference, tmb=burden, external={} if tide is None else {"tide": tide})
@@ -357,10 +357,9 @@ def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, di
         for name in sorted(set(source)):
             here = source == name
             model = fit_panel(Rows(*(v[~here] for v in rows)), rates)
-            x = np.nan_to_num(rows.x[here] - model.center) @ model.coefficients
-            base = np.array([(model.intercepts.get(t) or (math.log(0.15 / 0.85), 0.9))[0] for t in rows.tumor[here]])
-            ours[here] = base + x
-            predicted[here] = 1.0 / (1.0 + np.exp(-ours[here]))
+            for i in np.flatnonzero(here):
+                features = {n: float(v) for n, v in zip(PANEL_FEATURES, rows.x[i], strict=True) if np.isfinite(v)}
+                ours[i] = predicted[i] = icb_score(features, rows.tumor[i], rates, model).score
             design = np.column_stack([six[~here], np.ones((~here).sum())])
             b, _ = map_logistic(design, rows.y[~here], np.zeros(design.shape[1]), np.diag([1.0] * six.shape[1] + [1e-4]))
             theirs[here] = np.column_stack([six[here], np.ones(here.sum())]) @ b

@@ -69,9 +69,9 @@ def mechanisms(pooled: dict[str, pd.DataFrame], path: Path) -> None:
         for score in order:
             row = by.loc[score] if score in by.index else None
             if row is None or not np.isfinite(row["estimate"]):
-                lines.append(Line(score, *[np.nan] * 3))
+                lines.append(Line(score, *[np.nan] * 3, 0.0, "not estimable"))
                 continue
-            low, high = max(row["low"], 0.1), min(row["high"], 10.0)
+            low, high = max(row["low"], 0.2), min(row["high"], 5.0)
             text = f"{row['estimate']:.2f}, q {row['q']:.2f}, k {int(row['k'])}"
             lines.append(Line(score, row["estimate"], low, high, 0.2, text, False, WARM if row["q"] < 0.1 else STRONG))
         forest(ax, lines, zero=1.0, label=f"{labels[outcome]} per SD, random effects", log=True)
@@ -85,14 +85,23 @@ def mechanisms(pooled: dict[str, pd.DataFrame], path: Path) -> None:
 
 
 def curves(table: pd.DataFrame, pooled: pd.DataFrame, path: Path, show: int = 6) -> None:
-    """Kaplan-Meier curves of PFS by the mechanisms with the smallest p, split at the median of their own cohort."""
+    """Kaplan-Meier curves of PFS by the mechanisms with the smallest p over three cohorts or more.
+
+    Split at the median of their own cohort; the title gives the meta-analysis, not a test of the split, because these
+    mechanisms were picked for their p.
+    """
     known = table[table["PFS_days"].notna() & table["PFS_event"].notna()]
-    names = pooled.dropna(subset=["p"]).sort_values("p")["score"].head(show)
+    chosen = pooled[pooled["k"] >= 3].dropna(subset=["p"]).sort_values("p").head(show)
     figure, axes = plt.subplots(2, (show + 1) // 2, figsize=(11, 6.4))
-    for ax, name in zip(axes.flat, names, strict=False):
+    for ax, (_, row) in zip(axes.flat, chosen.iterrows(), strict=False):
+        name = row["score"]
         own = known[name] - known.groupby("cohort")[name].transform("median")
         days, event = (known[c].to_numpy(dtype=float) for c in ("PFS_days", "PFS_event"))
         kaplan_meier(ax, own.to_numpy(dtype=float), days, event, name=name.replace("_", " "), endpoint="PFS", cut=0.0)
+        ax.set_title(
+            f"{name.replace('_', ' ')}\npooled hazard ratio {row['estimate']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
+            f"q {row['q']:.2f}", fontsize=8,
+        )  # fmt: skip
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -6,6 +6,7 @@ lifelines are loaded when a figure is drawn.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +26,7 @@ INK, GREY, STRONG, WARM = "#222222", "#8a8a8a", "#1f5fa8", "#b5482a"
 class Line(NamedTuple):
     """One line of a forest plot: label, estimate with interval, weight of the mark (0 to 1), text at the right.
 
-    A line of NaN is a heading. `pooled` draws a diamond.
+    A line of NaN without text is a heading, one with text says why it is empty. `pooled` draws a diamond.
     """
 
     label: str
@@ -47,12 +48,11 @@ def forest(axes: Axes, lines: Sequence[Line], *, zero: float, label: str, log: b
     axes.axvline(zero, color=GREY, lw=0.8, ls=":")
     for i, line in enumerate(lines):
         y = top - i
-        if not math.isfinite(line.estimate):
-            continue
-        if line.pooled:
+        known = math.isfinite(line.estimate)
+        if known and line.pooled:
             x = [line.low, line.estimate, line.high, line.estimate]
             axes.fill(x, [y, y + 0.32, y, y - 0.32], color=line.color, zorder=3)
-        else:
+        elif known:
             axes.plot([line.low, line.high], [y, y], color=line.color, lw=1.1, zorder=2)
             axes.scatter(
                 [line.estimate], [y], s=14 + 90 * max(line.weight, 0.0), marker="s", color=line.color, zorder=3
@@ -63,11 +63,15 @@ def forest(axes: Axes, lines: Sequence[Line], *, zero: float, label: str, log: b
         )  # fmt: skip
     axes.set_yticks([top - i for i in range(top)], [line.label for line in lines], fontsize=8)
     for tick, line in zip(axes.get_yticklabels(), lines, strict=True):
-        tick.set_fontweight("bold" if line.pooled or not math.isfinite(line.estimate) else "normal")
+        tick.set_fontweight("bold" if line.pooled or not (line.text or math.isfinite(line.estimate)) else "normal")
     axes.set_ylim(0.3, top + 0.7)
     if finite:
         low, high = min(*finite, zero), max(*finite, zero)
         axes.set_xlim((low / 1.1, high * 1.1) if log else (low - 0.02, high + 0.02))
+        if log:
+            ticks = [t for t in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0) if low / 1.1 <= t <= high * 1.1]
+            axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+            axes.minorticks_off()
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_xlabel(label, fontsize=9)
@@ -83,7 +87,7 @@ def kaplan_meier(
     the Cox model on the continuous score is the analysis.
     """
     package: Any = lifelines()
-    statistics = __import__("lifelines.statistics", fromlist=["logrank_test"])
+    statistics = importlib.import_module("lifelines.statistics")
     ok = np.isfinite(score) & np.isfinite(days) & np.isfinite(event)
     x, t, e = score[ok], days[ok] / 30.4375, event[ok]
     high = x > (float(np.median(x)) if cut is None else cut)

@@ -335,7 +335,7 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         )
     barriers = _barriers(plan, activities)
     features = response_features(inflamed, patient.clinical, tumor.tmb_median)
-    icb = icb_score(features, tumor, plan.base_rates, load_response_model())
+    icb = icb_score(features, tumor.id, plan.base_rates, load_response_model())
     return Profile(
         sample=patient.sample,
         tumor=patient.tumor,

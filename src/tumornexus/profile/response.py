@@ -4,8 +4,9 @@
 
 x_j are the transformed features below, c_j their mean in the patients of the fit. A feature that was not measured adds
 nothing to the log odds and its whole spread to the interval. The coefficients, their covariance and the base rates are
-frozen in ``data/response_model.json``, which ``scripts/build_response_model.py`` writes. The score is the probability at
-the mean log odds; it orders patients, and does not claim that a feature causes response.
+frozen in ``data/response_model.json``, which ``scripts/build_response_model.py`` writes. The score is the mean probability
+over the uncertainty of the log odds, so that what is not known draws it towards one half; it orders patients, and does
+not claim that a feature causes response.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from tumornexus.knowledge import Knowledge
-from tumornexus.knowledge.records import Tumor
 
 PD1_AGENTS = frozenset(
     {
@@ -42,6 +42,7 @@ TRIAL_SD = 0.25
 UNKNOWN_BASE, UNKNOWN_SD = 0.15, 0.9
 LEAST_TMB = 0.1  # per Mb; an exome of 38 Mb with four variants
 Z90 = 1.6448536269514722
+_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(31)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class IcbScore:
     """Statistical probability of objective response to PD-1 blockade.
 
     Attributes:
-        score: probability; low, high: 90 % interval from coefficients, base rate, missing features and study-to-study
+        score: mean probability; low, high: 90 % interval from coefficients, base rate, missing features and study-to-study
             spread.
         base_rate: response rate of the tumor type for a patient at the mean of all features.
         features: features used, as transformed; a missing one is absent and widens the interval.
@@ -217,7 +218,7 @@ def unknown_base() -> tuple[float, float]:
 
 def icb_score(
     features: Mapping[str, float],
-    tumor: Tumor,
+    tumor: str,
     rates: Mapping[str, tuple[float, float]],
     model: ResponseModel,
     shift: tuple[float, float] = (0.0, 0.0),
@@ -226,12 +227,12 @@ def icb_score(
 
     Args:
         features: from `response_features`; any may be missing.
-        tumor: tumor type; its base rate is the model's, else that of trials (`rates`), else 15 % with a wide interval.
+        tumor: id of the tumor type; its base rate is the model's, else that of trials (`rates`), else 15 % with a wide interval.
         rates: from `response_base_rates`.
         model: the frozen model.
         shift: log odds of another treatment over PD-1 blockade, and its standard deviation.
     """
-    base, base_sd = model.intercepts.get(tumor.id) or rates.get(tumor.id) or unknown_base()
+    base, base_sd = model.intercepts.get(tumor) or rates.get(tumor) or unknown_base()
     base, variance = base + shift[0], base_sd**2 + shift[1] ** 2 + model.study_sd**2
     known = np.array([name in features for name in model.features], dtype=bool)
     raw = np.array([features.get(name, 0.0) for name in model.features])
@@ -240,9 +241,16 @@ def icb_score(
     unseen = np.where(known, 0.0, model.coefficients)
     variance += float(x @ model.covariance @ x) + float(unseen @ model.spread @ unseen)
     deviation = Z90 * math.sqrt(variance)
-    score, low, high, rate = (1.0 / (1.0 + math.exp(-v)) for v in (logit, logit - deviation, logit + deviation, base))
+    score = mean_probability(logit, variance)
+    low, high, rate = (1.0 / (1.0 + math.exp(-v)) for v in (logit - deviation, logit + deviation, base))
     used = {name: features[name] for name in model.features if name in features}
     return IcbScore(score, low, high, rate, used, tuple(n for n in model.features if n not in features))
+
+
+def mean_probability(logit: float, variance: float) -> float:
+    """Mean of 1 / (1 + e^-v) over v ~ N(logit, variance), by Gauss-Hermite quadrature with 31 points."""
+    values = logit + math.sqrt(2.0 * variance) * _NODES
+    return float((_WEIGHTS / (1.0 + np.exp(-values))).sum() / math.sqrt(math.pi))
 
 
 def pack_model(model: ResponseModel) -> dict[str, Any]:
