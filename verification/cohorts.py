@@ -79,7 +79,7 @@ LARGEST = "imvigor210"
 MAY_SHARE_PATIENTS = {"jung2019_nsclc": ("Shim_NSCLC",)}
 # Sources of the panel that are one study, and those that are one hospital.
 ONE_STUDY = {"Chowell_train": "Chowell", "Chowell_test": "Chowell"}
-ONE_HOSPITAL = {n: "MSK" for n in ("Chowell_train", "Chowell_test", "MSK1", "MSK2", "Vanguri_NSCLC")}
+ONE_HOSPITAL = dict.fromkeys(("Chowell_train", "Chowell_test", "MSK1", "MSK2", "Vanguri_NSCLC"), "MSK")
 OURS, PLAIN, BOTH = "tumornexus", "inflamed_tmb", "gep_tmb"
 NAMES = {
     OURS: "tumornexus (inflamed, TMB, clinical facts)",
@@ -88,7 +88,14 @@ NAMES = {
     "mechanisms": "inflamed + TMB + mechanisms (ridge)",
     BOTH: "GEP + TMB, equal weights",
 }
-RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # precision of a mechanism's coefficient; chosen within the training cohorts
+RIDGES = (
+    3.0,
+    10.0,
+    30.0,
+    100.0,
+    300.0,
+    1000.0,
+)  # precision of a mechanism's coefficient; chosen within the training cohorts
 
 
 class Fold(NamedTuple):
@@ -213,7 +220,7 @@ def leave_out(
     else:
         raise SystemExit(f"{PANEL} is absent: the model of response starts from it")
     model = with_trial_rates(fit_expression(train, start), rates)
-    plain = fit_expression(train, start, ("inflamed", "log2_tmb", "high_tmb"))
+    plain = fit_expression(train, start, ("inflamed", "log2_tmb"))
     names = list(TRANSFORMS)
     records = []
     for i, patient in enumerate(patients[name]):
@@ -340,7 +347,9 @@ def six_features(rows: Rows, raw: pd.DataFrame) -> np.ndarray:
     ]
     numbers = [((v - v.mean()) / v.std()).fillna(0.0).to_numpy() for v in values]
     prior = pd.to_numeric(raw["Systemic_therapy_history"], errors="coerce")
-    return np.column_stack([*numbers, prior.fillna(prior.mean()).to_numpy(), pd.get_dummies(raw["CancerType"]).to_numpy()])
+    return np.column_stack(
+        [*numbers, prior.fillna(prior.mean()).to_numpy(), pd.get_dummies(raw["CancerType"]).to_numpy()]
+    )
 
 
 def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
@@ -361,7 +370,9 @@ def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, di
                 features = {n: float(v) for n, v in zip(PANEL_FEATURES, rows.x[i], strict=True) if np.isfinite(v)}
                 ours[i] = predicted[i] = icb_score(features, rows.tumor[i], rates, model).score
             design = np.column_stack([six[~here], np.ones((~here).sum())])
-            b, _ = map_logistic(design, rows.y[~here], np.zeros(design.shape[1]), np.diag([1.0] * six.shape[1] + [1e-4]))
+            b, _ = map_logistic(
+                design, rows.y[~here], np.zeros(design.shape[1]), np.diag([1.0] * six.shape[1] + [1e-4])
+            )
             theirs[here] = np.column_stack([six[here], np.ones(here.sum())]) @ b
         tmb = rows.x[:, PANEL_FEATURES.index("log2_tmb")]
         for score, x in (("ours", ours), ("six_feature", theirs), ("tmb", tmb)):
@@ -384,7 +395,9 @@ def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, di
     return pd.DataFrame(tables, columns=columns), summary, kept
 
 
-def verdicts(summary: dict[str, Any], pfs: dict[str, Any], scale: Any, panel: dict[str, Any]) -> list[tuple[str, bool, str]]:
+def verdicts(
+    summary: dict[str, Any], pfs: dict[str, Any], scale: Any, panel: dict[str, Any]
+) -> list[tuple[str, bool, str]]:
     """Each target of the project, whether it is met, and the figure."""
     ours, gep, both = summary[OURS], summary["gep"]["ours_minus_all"], summary[BOTH]["ours_minus_all"]
     more = summary["mechanisms"]["increment_all"]
@@ -414,7 +427,9 @@ def main() -> int:
     """Score all cohorts and write tables and figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
-    parser.add_argument("--tidepy", default=shutil.which("tidepy"), help="command of tidepy, run as a program of its own")
+    parser.add_argument(
+        "--tidepy", default=shutil.which("tidepy"), help="command of tidepy, run as a program of its own"
+    )
     options = parser.parse_args()
     folder = data_folder()
     if folder is None:
@@ -532,10 +547,19 @@ def report(
             pot = f", in one pot {v['one_pot']:.3f}" if "one_pot" in v else ""
             print(f"  {score:24s} {v['estimate']:+.3f} ({v['low']:+.3f} to {v['high']:+.3f}){pot}, n {v['n']}")
         c = found["calibration"]
-        print(f"  calibration slope {c['slope']:.2f}, observed minus predicted {c['in_the_large']:+.3f}, Brier {c['brier']:.3f}")
+        print(
+            f"  calibration slope {c['slope']:.2f}, observed minus predicted {c['in_the_large']:+.3f}, Brier {c['brier']:.3f}"
+        )
     for outcome, v in pooled.items():
-        print(f"\nmechanisms and {outcome}, random effects over cohorts (ratio per standard deviation), smallest p first")
-        print(v.sort_values("p").head(8)[["score", "k", "estimate", "low", "high", "p", "q", "i2"]].round(3).to_string(index=False))
+        print(
+            f"\nmechanisms and {outcome}, random effects over cohorts (ratio per standard deviation), smallest p first"
+        )
+        print(
+            v.sort_values("p")
+            .head(8)[["score", "k", "estimate", "low", "high", "p", "q", "i2"]]
+            .round(3)
+            .to_string(index=False)
+        )
     print("\ntargets")
     for target, met, figure in lines:
         print(f"  {'met    ' if met else 'NOT MET'} {target}: {figure}")

@@ -59,7 +59,9 @@ def log_odds_per_sd(score: np.ndarray, positive: np.ndarray) -> tuple[float, flo
     return float(b[1]), math.sqrt(float(np.linalg.inv(hessian)[1, 1]))
 
 
-def _strata(table: pd.DataFrame, by: Sequence[str], scores: Sequence[str]) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+def _strata(
+    table: pd.DataFrame, by: Sequence[str], scores: Sequence[str]
+) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
     for column in (*by, *scores):
         if column not in table.columns:
             raise InputError(
@@ -122,7 +124,9 @@ def associate_survival(
             known = part[[score, f"{endpoint}_days", f"{endpoint}_event"]].astype(float).dropna()
             x = known[score].to_numpy()
             z = (x - x.mean()) / x.std() if len(x) and x.std() > 1e-9 else np.zeros(len(x))
-            b, se, n, events = hazard_ratio(z, known[f"{endpoint}_days"].to_numpy(), known[f"{endpoint}_event"].to_numpy())
+            b, se, n, events = hazard_ratio(
+                z, known[f"{endpoint}_days"].to_numpy(), known[f"{endpoint}_event"].to_numpy()
+            )
             row = {**dict(zip(by, name, strict=True)), "score": score, "n": n, "events": events}
             note = ""
             if not math.isfinite(b):

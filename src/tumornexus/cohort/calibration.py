@@ -1,7 +1,7 @@
 """Do predicted probabilities mean what they say?
 
-    log odds(response) = a + b log odds(predicted);   a = 0 and b = 1 when calibrated
-    Brier = mean (predicted - observed)^2, against that of the observed rate for everybody
+log odds(response) = a + b log odds(predicted);   a = 0 and b = 1 when calibrated
+Brier = mean (predicted - observed)^2, against that of the observed rate for everybody
 """
 
 from __future__ import annotations

@@ -79,7 +79,14 @@ def forest(axes: Axes, lines: Sequence[Line], *, zero: float, label: str, log: b
 
 
 def kaplan_meier(
-    axes: Axes, score: np.ndarray, days: np.ndarray, event: np.ndarray, *, name: str, endpoint: str, cut: float | None = None
+    axes: Axes,
+    score: np.ndarray,
+    days: np.ndarray,
+    event: np.ndarray,
+    *,
+    name: str,
+    endpoint: str,
+    cut: float | None = None,
 ) -> tuple[Axes, float]:
     """Kaplan-Meier curves above and up to the median of a score (or `cut`), with the log-rank p; lifelines.
 

@@ -78,7 +78,9 @@ def _zmean(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, refe
     return _standardized(log2, up) - (_standardized(log2, down) if down else 0.0)
 
 
-def _weighted(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference) -> np.ndarray | None:
+def _weighted(
+    score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference
+) -> np.ndarray | None:
     genes = _measured(linear, score.genes)
     if genes is None:
         return None
@@ -97,7 +99,9 @@ def _weighted(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, r
     return np.array(found)
 
 
-def _geometric(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference) -> np.ndarray | None:
+def _geometric(
+    score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference
+) -> np.ndarray | None:
     genes = _measured(linear, score.genes)
     return None if genes is None else np.exp(np.log(linear.loc[genes].to_numpy(dtype=float) + 0.01).mean(axis=0))
 
@@ -110,7 +114,9 @@ def _ratio(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, refe
     return np.nanmean(log2.loc[up].to_numpy(), axis=0) / below
 
 
-def _difference(score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference) -> np.ndarray | None:
+def _difference(
+    score: PublishedScore, linear: pd.DataFrame, log2: pd.DataFrame, reference: Reference
+) -> np.ndarray | None:
     up, down = _measured(linear, score.genes), _measured(linear, score.genes_down)
     if up is None or down is None:
         return None

@@ -137,4 +137,3 @@ def concordance(
 ) -> Concordance:
     """Concordance of one score; see `concordance_difference`."""
     return concordance_difference(score, None, days, event, cohort, draws=draws, seed=seed)
-

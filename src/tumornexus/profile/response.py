@@ -40,7 +40,7 @@ CTLA4_AGENTS = frozenset({"ipilimumab", "tremelimumab"})
 # Between-trial standard deviation of the log odds of response, and its value where a tumor type has no trial.
 TRIAL_SD = 0.25
 UNKNOWN_BASE, UNKNOWN_SD = 0.15, 0.9
-LEAST_TMB = 0.1  # per Mb; an exome of 38 Mb with four variants
+HIGH_TMB, MOST_TMB = 10.0, 100.0  # per Mb
 Z90 = 1.6448536269514722
 _NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(31)
 
@@ -100,19 +100,15 @@ def _number(facts: Mapping[str, object], name: str) -> float | None:
 
 
 def _log2_tmb(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
-    """log2 of mutations per Mb over the median of the tumor type, limited to 2.5: what counts differs between types."""
-    burden = _number(facts, "tmb_per_mb")
-    return None if burden is None else _clipped(math.log2(max(burden, LEAST_TMB) / tmb_median), 2.5)
+    """log2 of (mutations per Mb + 10) over (median of the tumor type + 10), burden limited to 100.
 
-
-def _high_tmb(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
-    """Mutations per Mb, limited to 50, above the median of the tumor type, in tens.
-
-    Beside the logarithm, because response rises little below ten mutations per Mb, where panels count single variants,
-    and much above. Relative to the type, so that a patient without burden is one of that type and not of all.
+    Ten per Mb is the usual cut for a high burden: well below it differences are counts of single variants on a panel and
+    change response little. Relative to the type, so that a patient without burden is one of that type and not of all.
     """
     burden = _number(facts, "tmb_per_mb")
-    return None if burden is None else (min(burden, 50.0) - tmb_median) / 10.0
+    if burden is None:
+        return None
+    return math.log2((min(max(burden, 0.0), MOST_TMB) + HIGH_TMB) / (tmb_median + HIGH_TMB))
 
 
 def _log2_nlr(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
@@ -159,7 +155,6 @@ def _inflamed(inflamed: float, facts: Mapping[str, object], tmb_median: float) -
 TRANSFORMS: Mapping[str, Callable[[float, Mapping[str, object], float], float | None]] = {
     "inflamed": _inflamed,
     "log2_tmb": _log2_tmb,
-    "high_tmb": _high_tmb,
     "log2_nlr": _log2_nlr,
     "albumin": _albumin,
     "age": _age,
@@ -180,9 +175,7 @@ def response_features(inflamed: float, facts: Mapping[str, object], tmb_median: 
     return {name: value for name, value in found.items() if value is not None}
 
 
-def response_base_rates(
-    knowledge: Knowledge, agents: frozenset[str] = PD1_AGENTS
-) -> dict[str, tuple[float, float]]:
+def response_base_rates(knowledge: Knowledge, agents: frozenset[str] = PD1_AGENTS) -> dict[str, tuple[float, float]]:
     """Log odds of objective response to one of `agents` alone per tumor type, and their standard deviation.
 
     Arms of one antibody (PD-1 or PD-L1 by default) in trials marked for fitting, weighted by patients; arms of held-out
