@@ -6,20 +6,20 @@ DATA_FOLDER holds one cohort folder each. What ships are coefficients; no value 
 enters a score.
 
 1. Panel: patients with clinical facts and mutational burden, without expression. Logistic regression by maximum a
-   posteriori: an intercept for each tumor type around the response rate of trials of one PD-1 or PD-L1 antibody (standard
-   deviation of those trials; 15 % and wide where there is none), an intercept for each source cohort around zero
-   (STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is
-   not kept. Missing facts are set to the mean.
+   posteriori: an intercept for each tumor type around the response rate of trials of one PD-1 or PD-L1 antibody
+   (standard deviation of those trials; 15 % and wide where there is none), an intercept for each source cohort around
+   zero (STUDY_SD), slopes around zero (PRIOR_SD), the drug combination as a covariate that is not kept.
+   Missing facts are set to the mean.
 2. Expression cohorts: logistic regression with a free intercept for each cohort; the slopes start from those of the
    panel with their covariance plus HETEROGENEITY_SD^2 (a slope differs between studies), the inflamed score around zero
    (PRIOR_SD). Cohorts weigh by the square root of their size, so that one large panel-sequenced cohort does not decide
    alone.
-3. Base rates: those of trials of one PD-1 or PD-L1 antibody, because the panel mixes combinations, lines and definitions of
-   response; the panel's where no trial is known.
+3. Base rates: those of trials of one PD-1 or PD-L1 antibody, because the panel mixes combinations, lines and
+   definitions of response; the panel's where no trial is known.
 
 The three standard deviations are assumed and were not tuned. Of the forms of burden tried on the training part of the
-panel (Chowell_train, cross-validated AUC, mean of ten times five folds) the plain logarithm did worst (0.696); an offset of
-10 per Mb (0.708, or 0.705 relative to the tumor type) came near burden itself limited to 50 (0.711).
+panel (Chowell_train, cross-validated AUC, mean of ten times five folds) the plain logarithm did worst (0.696); an
+offset of 10 per Mb (0.708, or 0.705 relative to the tumor type) came near burden itself limited to 50 (0.711).
 ``verification/cohorts.py`` fits by the same functions with whole cohorts left out.
 """
 
@@ -80,16 +80,16 @@ def panel_rows(path: Path, knowledge: Knowledge) -> Rows:
     """Read the panel of clinical facts: patients treated with a checkpoint inhibitor whose response is known."""
     table = pd.read_csv(path / "clinical.tsv.gz", sep="\t", dtype=str)
     table = table[table["response_binary"].isin(["R", "NR"])]
-    number = {
-        name: pd.to_numeric(table[column], errors="coerce").to_numpy()
+    number = pd.DataFrame({
+        name: pd.to_numeric(table[column], errors="coerce")
         for name, column in (
             ("tmb_per_mb", "TMB"), ("nlr", "NLR"), ("albumin_g_dl", "Albumin"), ("age_year", "Age"),
             ("prior_systemic_therapy", "Systemic_therapy_history"), ("msi_high", "MSI"), ("drug", "Drug"),
         )
-    }  # fmt: skip
+    })  # fmt: skip
     x, tumors = [], []
     for i, word in enumerate(table["CancerType"]):
-        facts: dict[str, object] = {k: float(v[i]) for k, v in number.items() if np.isfinite(v[i])}
+        facts: dict[str, object] = {k: float(v) for k, v in number.iloc[i].items() if np.isfinite(v)}
         for flag in ("prior_systemic_therapy", "msi_high"):
             if flag in facts:
                 facts[flag] = bool(facts[flag])
@@ -103,7 +103,7 @@ def panel_rows(path: Path, knowledge: Knowledge) -> Rows:
         tumors.append(tumor)
     return Rows(
         np.array(x), (table["response_binary"] == "R").to_numpy(dtype=float), table["cohort"].to_numpy(dtype=object),
-        np.array(tumors, dtype=object), np.nan_to_num(number["drug"]) == 1.0,
+        np.array(tumors, dtype=object), number["drug"].to_numpy() == 1.0,
     )  # fmt: skip
 
 

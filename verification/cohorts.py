@@ -2,14 +2,15 @@
 
     python verification/cohorts.py [--out FOLDER] [--tidepy COMMAND]
 
-Data: cohort folders below the folder that TUMORNEXUS_DATA names or below ../shared/data. Without them the script says so
-and ends; a cohort that is absent is named and left out.
+Data: cohort folders below the folder that TUMORNEXUS_DATA names or below ../shared/data. Without them the script says
+so and ends; a cohort that is absent is named and left out.
 
 For each cohort the frozen reference is rebuilt without it, the model of response is fitted on the others (the panel of
-clinical facts without the source that may hold the same patients), and the cohort is scored. Nothing about the model was
-chosen by looking at the cohort that is scored. Published scores are computed by the rules in
-``tumornexus.cohort.published``; most of those see the whole cohort, ours sees one patient at a time. AUC within cohort,
-pooled with weights nR nNR / (n + 1), with and without the largest cohort; differences on the same patients, DeLong.
+clinical facts without the source that may hold the same patients), and the cohort is scored. No coefficient, scale or
+penalty has seen the cohort that is scored; the form of the model was settled among a few whose figures had been seen,
+all of them listed in docs/validation.md. Published scores are computed by the rules in ``tumornexus.cohort.published``;
+most of those see the whole cohort, ours sees one patient at a time. AUC within cohort, pooled with weights
+nR nNR / (n + 1), with and without the largest cohort; differences on the same patients, DeLong.
 
 Writes ``cohorts.tsv`` (one row a score and cohort, pooled rows last), ``cohorts.json`` (everything),
 ``associations.tsv`` and ``associations_pooled.tsv`` (mechanisms), ``panel.tsv`` (clinical facts without expression),
@@ -19,42 +20,23 @@ Writes ``cohorts.tsv`` (one row a score and cohort, pooled rows last), ``cohorts
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
+import importlib.util
 import json
-import math
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import cohorts_figures as figures
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-import cohorts_figures as figures
-from build_reference import before_treatment, biomarker_references, gene_statistics
-from build_response_model import (
-    EXPRESSION_COHORTS,
-    PANEL,
-    PANEL_FEATURES,
-    Rows,
-    expression_rows,
-    fit_expression,
-    fit_panel,
-    map_logistic,
-    panel_rows,
-    with_trial_rates,
-)
+from cohorts_fold import BOTH, OURS, PLAIN, data_folder, eligible, leave_out, run_tide
+from cohorts_panel import clinical_panel, described
 
 from tumornexus.cohort import (
-    PooledAuc,
     associate_response,
     associate_survival,
     auc_interval,
@@ -65,22 +47,15 @@ from tumornexus.cohort import (
     pooled_auc,
     pooled_difference,
     published_scores,
-    score_cohort,
 )
-from tumornexus.io import Cohort, Patient, read_cohort
-from tumornexus.io.datasets import local_folder
-from tumornexus.knowledge import Knowledge, load_knowledge
-from tumornexus.profile.profile import profile_patient
-from tumornexus.profile.reference import Reference
-from tumornexus.profile.response import CTLA4_AGENTS, TRANSFORMS, icb_score, response_base_rates
+from tumornexus.io import read_cohort
+from tumornexus.knowledge import load_knowledge
+
+# After cohorts_fold, which knows where the scripts are.
+from build_reference import before_treatment  # isort: skip
+from build_response_model import EXPRESSION_COHORTS, PANEL, panel_rows  # isort: skip
 
 LARGEST = "imvigor210"
-# Jung et al. and the Shim cohort of the panel come from one hospital and disease: the same patients may be in both.
-MAY_SHARE_PATIENTS = {"jung2019_nsclc": ("Shim_NSCLC",)}
-# Sources of the panel that are one study, and those that are one hospital.
-ONE_STUDY = {"Chowell_train": "Chowell", "Chowell_test": "Chowell"}
-ONE_HOSPITAL = dict.fromkeys(("Chowell_train", "Chowell_test", "MSK1", "MSK2", "Vanguri_NSCLC"), "MSK")
-OURS, PLAIN, BOTH = "tumornexus", "inflamed_tmb", "gep_tmb"
 NAMES = {
     OURS: "tumornexus (inflamed, TMB, clinical facts)",
     PLAIN: "inflamed + TMB only",
@@ -88,203 +63,6 @@ NAMES = {
     "mechanisms": "inflamed + TMB + mechanisms (ridge)",
     BOTH: "GEP + TMB, equal weights",
 }
-RIDGES = (
-    3.0,
-    10.0,
-    30.0,
-    100.0,
-    300.0,
-    1000.0,
-)  # precision of a mechanism's coefficient; chosen within the training cohorts
-
-
-class Fold(NamedTuple):
-    """One cohort left out: its table of scores and activities, and which penalty the training cohorts chose."""
-
-    table: pd.DataFrame
-    ridge: float
-
-
-def data_folder() -> Path | None:
-    """Return the folder of cohorts, or None."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return local_folder() or (beside if beside.is_dir() else None)
-
-
-def eligible(patient: Patient) -> bool:
-    """Measured before treatment, with a known response."""
-    return (
-        patient.expression is not None
-        and patient.clinical.get("timepoint", "pre") == "pre"
-        and patient.clinical.get("response_binary") in ("R", "NR")
-    )
-
-
-def reference_without(name: str, measured: dict[str, list[Patient]], knowledge: Knowledge) -> Reference:
-    """Rebuild the frozen reference without one cohort."""
-    others = {n: ps for n, ps in measured.items() if n != name}
-    with contextlib.redirect_stdout(io.StringIO()):
-        return biomarker_references(others, gene_statistics(others, knowledge), knowledge)
-
-
-def treatment_class(patient: Patient) -> str:
-    """PD-1, CTLA-4 or both, from the words of the treatment."""
-    words = str(patient.clinical.get("treatment", "")).lower()
-    ctla4 = any(a in words for a in (*CTLA4_AGENTS, "ctla"))
-    pd1 = any(a in words for a in ("umab", "pd-1", "pd-l1")) and words.replace("ipilimumab", "").strip() != ""
-    if ctla4 and not any(a in words for a in ("nivolumab", "pembrolizumab", "atezolizumab", "pd-1", "pd-l1")):
-        return "CTLA-4"
-    if "ipilimumab-" in words:  # what was given before, not now
-        return "PD-1"
-    return "PD-1 + CTLA-4" if ctla4 and pd1 else "PD-1"
-
-
-def ctla4_shift(knowledge: Knowledge) -> tuple[float, float]:
-    """Log odds of response to CTLA-4 blockade alone over PD-1 blockade alone, from trials of the catalogue."""
-    ours, theirs = response_base_rates(knowledge), response_base_rates(knowledge, CTLA4_AGENTS)
-    shared = sorted(set(ours) & set(theirs))
-    if not shared:
-        return 0.0, 1.0
-    shifts = [theirs[t][0] - ours[t][0] for t in shared]
-    return float(np.mean(shifts)), float(np.mean([math.hypot(theirs[t][1], ours[t][1]) for t in shared]))
-
-
-def mechanism_table(patients: list[Patient], reference: Reference, knowledge: Knowledge) -> pd.DataFrame:
-    """Activities of all mechanisms, NaN where not measured; one row a patient, in order."""
-    rows = []
-    for patient in patients:
-        activities = profile_patient(patient, knowledge, reference).activities.by_mechanism
-        rows.append({n: a.mean if a.origin == "measured" else np.nan for n, a in activities.items()})
-    return pd.DataFrame(rows)
-
-
-def standardized(table: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
-    """Activities in standard deviations of the training patients; missing ones at their mean."""
-    mean, sd = like.mean(), like.std().clip(lower=1e-6)
-    return np.nan_to_num(((table - mean) / sd).to_numpy(dtype=float), nan=0.0)
-
-
-def fit_mechanisms(offset: np.ndarray, z: np.ndarray, y: np.ndarray, cohort: np.ndarray, ridge: float) -> np.ndarray:
-    """Coefficients of the mechanisms beside a fixed score, with a free intercept for each cohort."""
-    names = sorted(set(cohort))
-    own = (cohort[:, None] == np.array(names, dtype=object)).astype(float)
-    design = np.column_stack([z, offset, own])
-    k = z.shape[1]
-    mean = np.concatenate([np.zeros(k), [1.0], np.zeros(len(names))])
-    precision = np.diag(np.concatenate([np.full(k, ridge), [100.0], np.full(len(names), 0.05)]))
-    return map_logistic(design, y, mean, precision)[0][:k]
-
-
-def mechanism_increment(
-    train: pd.DataFrame, test: pd.DataFrame, columns: list[str], rows: Rows, plain: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, float]:
-    """Score of the test cohort by inflamed + TMB plus a ridge on mechanisms, the penalty chosen by leaving out training
-    cohorts in turn."""
-    offset, offset_test = plain
-    best, chosen = -1.0, RIDGES[-1]
-    for ridge in RIDGES:
-        inner = np.full(len(rows.y), np.nan)
-        for name in set(rows.cohort):
-            here = rows.cohort == name
-            like = train.loc[~here, columns]
-            b = fit_mechanisms(offset[~here], standardized(like, like), rows.y[~here], rows.cohort[~here], ridge)
-            inner[here] = offset[here] + standardized(train.loc[here, columns], like) @ b
-        found = pooled_auc(inner, rows.y, rows.cohort).estimate
-        if found > best + 1e-9:
-            best, chosen = found, ridge
-    like = train[columns]
-    b = fit_mechanisms(offset, standardized(like, like), rows.y, rows.cohort, chosen)
-    return offset_test + standardized(test[columns], like) @ b, chosen
-
-
-def linear_score(rows: Rows, model: Any) -> np.ndarray:
-    """Log odds without the intercept, missing features at the center."""
-    columns = [list(TRANSFORMS).index(n) for n in model.features]
-    return np.nan_to_num(rows.x[:, columns] - model.center) @ model.coefficients
-
-
-def leave_out(
-    name: str, cohorts: dict[str, Cohort], measured: dict[str, list[Patient]], panel: Rows | None, knowledge: Knowledge,
-    tide: pd.Series | None,
-) -> Fold:  # fmt: skip
-    """Everything about one cohort, with nothing learned from it."""
-    reference = reference_without(name, measured, knowledge)
-    rates, shift = response_base_rates(knowledge), ctla4_shift(knowledge)
-    patients = {n: [p for p in c if eligible(p)] for n, c in cohorts.items()}
-    others = {n: ps for n, ps in patients.items() if n != name}
-    train = expression_rows(others, reference, knowledge)
-    test = expression_rows({name: patients[name]}, reference, knowledge)
-    if panel is not None:
-        kept = ~np.isin(panel.cohort, MAY_SHARE_PATIENTS.get(name, ()))
-        start = fit_panel(Rows(*(v[kept] for v in panel)), rates)
-    else:
-        raise SystemExit(f"{PANEL} is absent: the model of response starts from it")
-    model = with_trial_rates(fit_expression(train, start), rates)
-    plain = fit_expression(train, start, ("inflamed", "log2_tmb"))
-    names = list(TRANSFORMS)
-    records = []
-    for i, patient in enumerate(patients[name]):
-        given = treatment_class(patient)
-        found = {n: float(v) for n, v in zip(names, test.x[i], strict=True) if np.isfinite(v)}
-        icb = icb_score(found, patient.tumor, rates, model, shift if given == "CTLA-4" else (0.0, 0.0))
-        facts = patient.clinical
-        records.append(
-            {
-                "sample": patient.sample, "cohort": name, "cancer_type": patient.tumor, "treatment_class": given,
-                "response": test.y[i], "predicted": icb.score, "low": icb.low, "high": icb.high,
-                **{k: facts.get(k) for k in ("PFS_days", "PFS_event", "OS_days", "OS_event")},
-                "tmb_known": "log2_tmb" in found,
-            }
-        )  # fmt: skip
-    table = pd.DataFrame(records).set_index("sample", drop=False)
-    table[["PFS_event", "OS_event"]] = table[["PFS_event", "OS_event"]].apply(pd.to_numeric, errors="coerce")
-    table["score:inflamed"] = test.x[:, names.index("inflamed")]
-    table[f"score:{OURS}"], table[f"score:{PLAIN}"] = table["predicted"], linear_score(test, plain)
-    linear = pd.DataFrame({p.sample: p.expression for p in patients[name]})
-    burden = pd.Series({p.sample: p.clinical.get("tmb_per_mb") for p in patients[name]}, dtype=float)
-    published = score_cohort(linear, reference, tmb=burden, external={} if tide is None else {"tide": tide})
-    log_burden = np.log2(published["tmb"].clip(lower=0.1))
-    z = [(v - v.mean()) / v.std() for v in (published["gep"], log_burden)]
-    published[BOTH] = z[0] + (z[1].fillna(0.0) if z[1].notna().any() else 0.0)
-    for column in published:
-        table[f"score:{column}"] = published[column]
-    flat = [p for ps in others.values() for p in ps]
-    before, here = mechanism_table(flat, reference, knowledge), mechanism_table(patients[name], reference, knowledge)
-    shared = before.notna().mean()
-    columns = [c for c in before if shared[c] >= 0.8]
-    table["score:mechanisms"], ridge = mechanism_increment(
-        before, here, columns, train, (linear_score(train, plain), linear_score(test, plain))
-    )
-    for column in here:
-        table[f"mechanism:{column}"] = here[column].to_numpy()
-    return Fold(table, ridge)
-
-
-def run_tide(command: str, linear: pd.DataFrame, tumor: str) -> pd.Series | None:
-    """TIDE scores by the program tidepy, run apart; None where it refuses the cohort."""
-    kind = {"melanoma": "Melanoma", "nsclc": "NSCLC"}.get(tumor, "Other")
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "in.tsv", Path(folder) / "out.tsv"
-        log2 = np.log2(linear + 1.0)
-        log2.sub(log2.mean(axis=1), axis=0).to_csv(source, sep="\t")
-        done = subprocess.run(
-            [*command.split(), str(source), "-o", str(target), "-c", kind, "--ignore_norm"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode or not target.exists():
-            print(f"  TIDE refused: {(done.stderr.strip().splitlines() or ['no message'])[-1][:160]}")
-            return None
-        found = pd.read_csv(target, sep="\t", index_col=0)
-    return found["TIDE"].set_axis(found.index.astype(str))
-
-
-def described(found: PooledAuc) -> dict[str, Any]:
-    """Plain data of a pooled figure."""
-    return {
-        "estimate": round(found.estimate, 4), "low": round(found.low, 4), "high": round(found.high, 4), "n": found.n,
-        "responders": found.responders, "cohorts": len(found.by_cohort), "left_out": list(found.left_out),
-        "excludes_zero": found.excludes_zero,
-    }  # fmt: skip
 
 
 def discrimination(table: pd.DataFrame, scores: list[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -336,65 +114,6 @@ def survival(table: pd.DataFrame, scores: list[str]) -> dict[str, Any]:
     return found
 
 
-def six_features(rows: Rows, raw: pd.DataFrame) -> np.ndarray:
-    """The six published features, limited as published: age 85, TMB 50, NLR 25; prior therapy, albumin, cancer type.
-
-    The limits are from memory of Chang et al. 2024, not looked up; TMB, age, NLR and albumin are standardized.
-    """
-    values = [
-        pd.to_numeric(raw[c], errors="coerce").clip(upper=limit)
-        for c, limit in (("Age", 85.0), ("TMB", 50.0), ("NLR", 25.0), ("Albumin", 10.0))
-    ]
-    numbers = [((v - v.mean()) / v.std()).fillna(0.0).to_numpy() for v in values]
-    prior = pd.to_numeric(raw["Systemic_therapy_history"], errors="coerce")
-    return np.column_stack(
-        [*numbers, prior.fillna(prior.mean()).to_numpy(), pd.get_dummies(raw["CancerType"]).to_numpy()]
-    )
-
-
-def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
-    """Clinical facts and TMB without expression, leaving out sources; ours and the six-feature logistic regression."""
-    rows = panel_rows(folder / PANEL, knowledge)
-    raw = pd.read_csv(folder / PANEL / "clinical.tsv.gz", sep="\t", dtype=str)
-    raw = raw[raw["response_binary"].isin(["R", "NR"])].reset_index(drop=True)
-    rates, six = response_base_rates(knowledge), six_features(rows, raw)
-    summary: dict[str, Any] = {}
-    tables = []
-    for label, groups in (("study", ONE_STUDY), ("hospital", ONE_HOSPITAL)):
-        source = np.array([groups.get(n, n) for n in rows.cohort], dtype=object)
-        ours, theirs, predicted = (np.full(len(rows.y), np.nan) for _ in range(3))
-        for name in sorted(set(source)):
-            here = source == name
-            model = fit_panel(Rows(*(v[~here] for v in rows)), rates)
-            for i in np.flatnonzero(here):
-                features = {n: float(v) for n, v in zip(PANEL_FEATURES, rows.x[i], strict=True) if np.isfinite(v)}
-                ours[i] = predicted[i] = icb_score(features, rows.tumor[i], rates, model).score
-            design = np.column_stack([six[~here], np.ones((~here).sum())])
-            b, _ = map_logistic(
-                design, rows.y[~here], np.zeros(design.shape[1]), np.diag([1.0] * six.shape[1] + [1e-4])
-            )
-            theirs[here] = np.column_stack([six[here], np.ones(here.sum())]) @ b
-        tmb = rows.x[:, PANEL_FEATURES.index("log2_tmb")]
-        for score, x in (("ours", ours), ("six_feature", theirs), ("tmb", tmb)):
-            found = pooled_auc(x, rows.y, source)
-            summary.setdefault(label, {})[score] = described(found) | {
-                "one_pot": round(float(pooled_auc(x, rows.y, np.full(len(x), "all")).estimate), 4)
-            }
-            for name in sorted(set(source)):
-                here = (source == name) & np.isfinite(x)
-                tables.append((label, score, name, int(here.sum()), int(rows.y[here].sum()),
-                               *auc_interval(x[here], rows.y[here])))  # fmt: skip
-            tables.append((label, score, "pooled", found.n, found.responders, found.estimate, found.low, found.high))
-        for other, x in (("six_feature", theirs), ("tmb", tmb)):
-            summary[label][f"ours_minus_{other}"] = described(pooled_difference(ours, x, rows.y, source))
-        scale = calibration(predicted, rows.y, source)
-        summary[label]["calibration"] = {k: v for k, v in vars(scale).items() if k != "bins"}
-        if label == "study":
-            kept = pd.DataFrame({"predicted": predicted, "response": rows.y, "cohort": source})
-    columns = ["left_out", "score", "source", "n", "responders", "auc", "low", "high"]
-    return pd.DataFrame(tables, columns=columns), summary, kept
-
-
 def verdicts(
     summary: dict[str, Any], pfs: dict[str, Any], scale: Any, panel: dict[str, Any]
 ) -> list[tuple[str, bool, str]]:
@@ -442,6 +161,9 @@ def main() -> int:
         print("too little is left to fit on; skipped")
         return 0
     warnings.filterwarnings("ignore", "All-NaN|Mean of empty|Degrees of freedom", RuntimeWarning)
+    if importlib.util.find_spec("lifelines") is None:
+        print("survival models need the package lifelines (pip install lifelines); skipped")
+        return 0
     started = time.process_time()
     knowledge = load_knowledge()
     cohorts = {n: read_cohort(folder / n, knowledge) for n in EXPRESSION_COHORTS if n not in absent}
@@ -461,7 +183,7 @@ def main() -> int:
               f"{int(own['tmb_known'].sum())} ({time.process_time() - started:.0f} s)", flush=True)  # fmt: skip
     table = pd.DataFrame([row for f in folds.values() for row in f.table.to_dict(orient="records")])
     scores = [OURS, PLAIN, "mechanisms", "inflamed", BOTH, *published_scores()]
-    scores = [s for s in scores if table[f"score:{s}"].notna().any()]
+    scores = [s for s in scores if bool(table[f"score:{s}"].notna().to_numpy().any())]
     areas, summary = discrimination(table, scores)
     small = (table["cohort"] != LARGEST).to_numpy()
     for label, chosen in (("all", np.ones(len(table), bool)), ("without_largest", small)):
@@ -479,7 +201,7 @@ def main() -> int:
     scale = calibration(table["predicted"].to_numpy(), y, source)
     print(f"expression cohorts done ({time.process_time() - started:.0f} s)", flush=True)
     panel_table, panel_summary, panel_predicted = clinical_panel(folder, knowledge)
-    mechanisms = [c for c in table if c.startswith("mechanism:") and table[c].notna().any()]
+    mechanisms = [c for c in table if c.startswith("mechanism:") and bool(table[c].notna().to_numpy().any())]
     flat = table.rename(columns={c: c.removeprefix("mechanism:") for c in mechanisms})
     ids = [c.removeprefix("mechanism:") for c in mechanisms]
     found = associate_response(flat, ids)
@@ -530,7 +252,8 @@ def report(
               f"{b['estimate']:+.3f} ({b['low']:+.3f} to {b['high']:+.3f})")  # fmt: skip
     for label in ("all", "without_largest"):
         a, b = summary["mechanisms"][f"increment_{label}"], summary[OURS][f"clinical_facts_add_{label}"]
-        print(f"  over inflamed + TMB ({label}): mechanisms {a['estimate']:+.3f} ({a['low']:+.3f} to {a['high']:+.3f}), "
+        print(f"  over inflamed + TMB ({label}): mechanisms {a['estimate']:+.3f} ({a['low']:+.3f} to "
+              f"{a['high']:+.3f}), "
               f"clinical facts {b['estimate']:+.3f} ({b['low']:+.3f} to {b['high']:+.3f})")  # fmt: skip
     print(f"\ncalibration: slope {scale.slope:.2f} ({scale.slope_low:.2f} to {scale.slope_high:.2f}), within cohorts "
           f"{scale.slope_within:.2f} ({scale.within_low:.2f} to {scale.within_high:.2f}), observed minus predicted "
@@ -548,7 +271,8 @@ def report(
             print(f"  {score:24s} {v['estimate']:+.3f} ({v['low']:+.3f} to {v['high']:+.3f}){pot}, n {v['n']}")
         c = found["calibration"]
         print(
-            f"  calibration slope {c['slope']:.2f}, observed minus predicted {c['in_the_large']:+.3f}, Brier {c['brier']:.3f}"
+            f"  calibration slope {c['slope']:.2f}, observed minus predicted {c['in_the_large']:+.3f}, "
+            f"Brier {c['brier']:.3f}"
         )
     for outcome, v in pooled.items():
         print(
@@ -566,5 +290,4 @@ def report(
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("MPLBACKEND", "Agg")
     sys.exit(main())

@@ -99,8 +99,8 @@ def curves(table: pd.DataFrame, pooled: pd.DataFrame, path: Path, show: int = 6)
         days, event = (known[c].to_numpy(dtype=float) for c in ("PFS_days", "PFS_event"))
         kaplan_meier(ax, own.to_numpy(dtype=float), days, event, name=name.replace("_", " "), endpoint="PFS", cut=0.0)
         ax.set_title(
-            f"{name.replace('_', ' ')}\npooled hazard ratio {row['estimate']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
-            f"q {row['q']:.2f}", fontsize=8,
+            f"{name.replace('_', ' ')}\npooled hazard ratio {row['estimate']:.2f} ({row['low']:.2f} to "
+            f"{row['high']:.2f}), q {row['q']:.2f}", fontsize=8,
         )  # fmt: skip
     figure.tight_layout()
     figure.savefig(path, dpi=130)

@@ -79,8 +79,8 @@ def associate_response(
 ) -> pd.DataFrame:
     """AUC and odds ratio per standard deviation of each score in each stratum, p and q (Benjamini-Hochberg in it).
 
-    Columns: those of `by`, `score, n, responders, auc, auc_low, auc_high, log_or, se, odds_ratio, or_low, or_high, p, q,
-    note`. Intervals 95 %. p is of the odds ratio (Wald).
+    Columns: those of `by`, `score, n, responders, auc, auc_low, auc_high, log_or, se, odds_ratio, or_low, or_high, p,
+    q, note`. Intervals 95 %. p is of the odds ratio (Wald).
     """
     rows = []
     for name, part in _strata(table, by, scores):
@@ -153,8 +153,8 @@ def _with_q(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def pool_associations(found: pd.DataFrame, effect: str = "log_or") -> pd.DataFrame:
     """Random-effects meta-analysis of each score over the strata of an association table, q over the scores.
 
-    `effect` is ``log_or`` or ``log_hr``. Columns `score, k, estimate, low, high, p, q, tau, i2, low_new, high_new` on the
-    scale of the ratio (estimate, low, high, low_new, high_new) and of its logarithm (tau).
+    `effect` is ``log_or`` or ``log_hr``. Columns `score, k, estimate, low, high, p, q, tau, i2, low_new, high_new` on
+    the scale of the ratio (estimate, low, high, low_new, high_new) and of its logarithm (tau).
     """
     rows = []
     for score, part in found.groupby("score", sort=False):

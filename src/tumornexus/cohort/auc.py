@@ -90,8 +90,8 @@ def _difference_variance(first: np.ndarray, second: np.ndarray | None, positive:
 def auc_interval(score: np.ndarray, positive: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """AUC with low and high of its interval: DeLong on the logit scale, so that it stays within 0 and 1.
 
-    A small, well separated cohort shows no spread of placements; the variance is then not taken below that of Hanley and
-    McNeil 1982 (doi:10.1148/radiology.143.1.7063747; from memory, not looked up) at an AUC moved by half a pair.
+    A small, well separated cohort shows no spread of placements; the variance is then not taken below that of Hanley
+    and McNeil 1982 (doi:10.1148/radiology.143.1.7063747; from memory, not looked up) at an AUC moved by half a pair.
     """
     score, positive = _checked(score, positive)
     if positive.all() or not positive.any():

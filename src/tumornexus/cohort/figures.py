@@ -90,8 +90,8 @@ def kaplan_meier(
 ) -> tuple[Axes, float]:
     """Kaplan-Meier curves above and up to the median of a score (or `cut`), with the log-rank p; lifelines.
 
-    All (patient,); rows with a missing value take no part. Returns the axes and p. A split at the median is for the eye;
-    the Cox model on the continuous score is the analysis.
+    All (patient,); rows with a missing value take no part. Returns the axes and p. A split at the median is for the
+    eye; the Cox model on the continuous score is the analysis.
     """
     package: Any = lifelines()
     statistics = importlib.import_module("lifelines.statistics")

@@ -2,10 +2,10 @@
 
     y_c = mu + u_c + e_c,   u_c ~ N(0, tau^2),   e_c ~ N(0, s_c^2)
 
-tau^2 after Paule and Mandel (the value at which the weighted sum of squares equals its degrees of freedom), the interval
-after Hartung and Knapp with the t distribution, never narrower than the usual one: with three to nine cohorts both
-hold their level better than DerSimonian and Laird (IntHout et al. 2014, doi:10.1186/1471-2288-14-25; from memory, not
-looked up).
+tau^2 after Paule and Mandel (the value at which the weighted sum of squares equals its degrees of freedom), the
+interval after Hartung and Knapp with the t distribution, never narrower than the usual one: with three to nine
+cohorts both hold their level better than DerSimonian and Laird (IntHout et al. 2014, doi:10.1186/1471-2288-14-25; from
+memory, not looked up).
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 x_j are the transformed features below, c_j their mean in the patients of the fit. A feature that was not measured adds
 nothing to the log odds and its whole spread to the interval. The coefficients, their covariance and the base rates are
-frozen in ``data/response_model.json``, which ``scripts/build_response_model.py`` writes. The score is the mean probability
-over the uncertainty of the log odds, so that what is not known draws it towards one half; it orders patients, and does
-not claim that a feature causes response.
+frozen in ``data/response_model.json``, which ``scripts/build_response_model.py`` writes. The score is the mean
+probability over the uncertainty of the log odds, so that what is not known draws it towards one half; it
+orders patients, and does not claim that a feature causes response.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class IcbScore:
     """Statistical probability of objective response to PD-1 blockade.
 
     Attributes:
-        score: mean probability; low, high: 90 % interval from coefficients, base rate, missing features and study-to-study
-            spread.
+        score: mean probability; low, high: 90 % interval from coefficients, base rate, missing features and
+            study-to-study spread.
         base_rate: response rate of the tumor type for a patient at the mean of all features.
         features: features used, as transformed; a missing one is absent and widens the interval.
         missing: features of the model that were not measured.
@@ -102,8 +102,9 @@ def _number(facts: Mapping[str, object], name: str) -> float | None:
 def _log2_tmb(inflamed: float, facts: Mapping[str, object], tmb_median: float) -> float | None:
     """log2 of (mutations per Mb + 10) over (median of the tumor type + 10), burden limited to 100.
 
-    Ten per Mb is the usual cut for a high burden: well below it differences are counts of single variants on a panel and
-    change response little. Relative to the type, so that a patient without burden is one of that type and not of all.
+    Ten per Mb is the usual cut for a high burden: well below it differences are counts of single variants on a panel
+    and change response little. Relative to the type, so that a patient without burden is one of that type and not of
+    all.
     """
     burden = _number(facts, "tmb_per_mb")
     if burden is None:
@@ -168,7 +169,8 @@ def response_features(inflamed: float, facts: Mapping[str, object], tmb_median: 
 
     Args:
         inflamed: frozen inflamed score in reference standard deviations, NaN where not measured.
-        facts: typed clinical facts (``tmb_per_mb, nlr, albumin_g_dl, age_year, prior_systemic_therapy, line, msi_high``).
+        facts: typed clinical facts (``tmb_per_mb, nlr, albumin_g_dl, age_year, prior_systemic_therapy, line,
+            msi_high``).
         tmb_median: median burden of the tumor type, mutations per Mb.
     """
     found = {name: read(inflamed, facts, tmb_median) for name, read in TRANSFORMS.items()}
@@ -220,7 +222,8 @@ def icb_score(
 
     Args:
         features: from `response_features`; any may be missing.
-        tumor: id of the tumor type; its base rate is the model's, else that of trials (`rates`), else 15 % with a wide interval.
+        tumor: id of the tumor type; its base rate is the model's, else that of trials (`rates`), else 15 % with a wide
+            interval.
         rates: from `response_base_rates`.
         model: the frozen model.
         shift: log odds of another treatment over PD-1 blockade, and its standard deviation.
