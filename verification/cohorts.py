@@ -33,7 +33,7 @@ from typing import Any
 import cohorts_figures as figures
 import numpy as np
 import pandas as pd
-from cohorts_fold import BOTH, OURS, PLAIN, data_folder, eligible, leave_out, run_tide
+from cohorts_fold import BOTH, FORMS, OURS, PLAIN, data_folder, eligible, leave_out, run_tide
 from cohorts_panel import clinical_panel, described
 
 from tumornexus.cohort import (
@@ -55,6 +55,7 @@ from tumornexus.knowledge import load_knowledge
 from build_reference import before_treatment  # isort: skip
 from build_response_model import EXPRESSION_COHORTS, PANEL, panel_rows  # isort: skip
 
+OWN = (OURS, PLAIN, "mechanisms", "inflamed", *(f"burden_{form}" for form in FORMS))
 LARGEST = "imvigor210"
 NAMES = {
     OURS: "tumornexus (inflamed, TMB, clinical facts)",
@@ -62,6 +63,8 @@ NAMES = {
     "inflamed": "frozen inflamed score only",
     "mechanisms": "inflamed + TMB + mechanisms (ridge)",
     BOTH: "GEP + TMB, equal weights",
+    "burden_log2": "tumornexus with burden as plain logarithm",
+    "burden_linear": "tumornexus with burden up to 50 per Mb",
 }
 
 
@@ -120,7 +123,7 @@ def verdicts(
     """Each target of the project, whether it is met, and the figure."""
     ours, gep, both = summary[OURS], summary["gep"]["ours_minus_all"], summary[BOTH]["ours_minus_all"]
     more = summary["mechanisms"]["increment_all"]
-    worse = [n for n, v in pfs.items() if n not in (OURS, PLAIN, "mechanisms", "inflamed") and v["ours_minus"] < 0]
+    worse = [n for n, v in pfs.items() if n not in OWN and v["ours_minus"] < 0]
 
     def shown(v: dict[str, Any]) -> str:
         return f"{v['estimate']:+.3f} ({v['low']:+.3f} to {v['high']:+.3f})"
@@ -182,7 +185,7 @@ def main() -> int:
         print(f"{name}: {len(own)} patients, {int(own['response'].sum())} responders, TMB known for "
               f"{int(own['tmb_known'].sum())} ({time.process_time() - started:.0f} s)", flush=True)  # fmt: skip
     table = pd.DataFrame([row for f in folds.values() for row in f.table.to_dict(orient="records")])
-    scores = [OURS, PLAIN, "mechanisms", "inflamed", BOTH, *published_scores()]
+    scores = [*OWN, BOTH, *published_scores()]
     scores = [s for s in scores if bool(table[f"score:{s}"].notna().to_numpy().any())]
     areas, summary = discrimination(table, scores)
     small = (table["cohort"] != LARGEST).to_numpy()
@@ -265,7 +268,15 @@ def report(
                   f"{v['ours_minus']:+.3f} ({v['ours_minus_low']:+.3f} to {v['ours_minus_high']:+.3f})")  # fmt: skip
     for label, found in panel.items():
         print(f"\nclinical panel, one {label} left out at a time")
-        for score in ("ours", "six_feature", "tmb", "ours_minus_six_feature", "ours_minus_tmb"):
+        for score in (
+            "ours",
+            "six_feature",
+            "tmb",
+            "burden_log2",
+            "burden_linear",
+            "ours_minus_six_feature",
+            "ours_minus_tmb",
+        ):
             v = found[score]
             pot = f", in one pot {v['one_pot']:.3f}" if "one_pot" in v else ""
             print(f"  {score:24s} {v['estimate']:+.3f} ({v['low']:+.3f} to {v['high']:+.3f}){pot}, n {v['n']}")

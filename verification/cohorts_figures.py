@@ -21,7 +21,7 @@ def scores(areas: pd.DataFrame, summary: dict[str, Any], order: list[str], names
     lines = []
     ranked = sorted(order, key=lambda s: -summary[s]["all"]["estimate"])
     for score in ranked:
-        own = score in ("tumornexus", "inflamed_tmb", "mechanisms", "inflamed")
+        own = score in ("tumornexus", "inflamed_tmb", "mechanisms", "inflamed") or score.startswith("burden_")
         for label, tone in (("all", WARM if own else STRONG), ("without_largest", GREY)):
             v = summary[score][label]
             text = f"{v['estimate']:.2f} ({v['low']:.2f} to {v['high']:.2f}), n {v['n']}"

@@ -17,7 +17,16 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from build_reference import biomarker_references, gene_statistics
-from build_response_model import Rows, expression_rows, fit_expression, fit_panel, map_logistic, with_trial_rates
+from build_response_model import (
+    OTHER_TMB_MEDIAN,
+    PANEL_FEATURES,
+    Rows,
+    expression_rows,
+    fit_expression,
+    fit_panel,
+    map_logistic,
+    with_trial_rates,
+)
 
 from tumornexus.cohort import pooled_auc, score_cohort
 from tumornexus.io import Cohort, Patient
@@ -25,13 +34,25 @@ from tumornexus.io.datasets import local_folder
 from tumornexus.knowledge import Knowledge
 from tumornexus.profile.profile import profile_patient
 from tumornexus.profile.reference import Reference
-from tumornexus.profile.response import CTLA4_AGENTS, PD1_AGENTS, TRANSFORMS, icb_score, response_base_rates
+from tumornexus.profile.response import CTLA4_AGENTS, HIGH_TMB, PD1_AGENTS, TRANSFORMS, icb_score, response_base_rates
 
 # Jung et al. and the Shim cohort of the panel come from one hospital and disease: the same patients may be in both.
 MAY_SHARE_PATIENTS = {"jung2019_nsclc": ("Shim_NSCLC",)}
 OURS, PLAIN, BOTH = "tumornexus", "inflamed_tmb", "gep_tmb"
 # Precision of a mechanism's coefficient; chosen within the training cohorts.
+FORMS = ("log2", "linear")  # of burden, beside the one that ships: how much hangs on that choice
 RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+
+
+def with_burden_form(rows: Rows, form: str, column: int, knowledge: Knowledge) -> Rows:
+    """The same patients with another form of burden: `log2` over the type's median, or `linear` up to 50 per Mb."""
+    medians = [knowledge.tumors[t].tmb_median if t in knowledge.tumors else OTHER_TMB_MEDIAN for t in rows.tumor]
+    median = np.array(medians)
+    burden = np.maximum(2.0 ** rows.x[:, column] * (median + HIGH_TMB) - HIGH_TMB, 0.1)
+    x = rows.x.copy()
+    plain = np.clip(np.log2(burden / median), -2.5, 2.5)
+    x[:, column] = plain if form == "log2" else (np.minimum(burden, 50.0) - median) / 10.0
+    return rows._replace(x=x)
 
 
 class Fold(NamedTuple):
@@ -169,6 +190,11 @@ def leave_out(
     table[["PFS_event", "OS_event"]] = table[["PFS_event", "OS_event"]].apply(pd.to_numeric, errors="coerce")
     table["score:inflamed"] = test.x[:, names.index("inflamed")]
     table[f"score:{OURS}"], table[f"score:{PLAIN}"] = table["predicted"], linear_score(test, plain)
+    for form in FORMS:
+        at, source = names.index("log2_tmb"), PANEL_FEATURES.index("log2_tmb")
+        other = fit_panel(with_burden_form(Rows(*(v[kept] for v in panel)), form, source, knowledge), rates)
+        fitted = fit_expression(with_burden_form(train, form, at, knowledge), other)
+        table[f"score:burden_{form}"] = linear_score(with_burden_form(test, form, at, knowledge), fitted)
     linear = pd.DataFrame({p.sample: p.expression for p in patients[name]})
     burden = pd.Series({p.sample: p.clinical.get("tmb_per_mb") for p in patients[name]}, dtype=float)
     published = score_cohort(linear, reference, tmb=burden, external={} if tide is None else {"tide": tide})

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from build_response_model import PANEL, PANEL_FEATURES, Rows, fit_panel, map_logistic, panel_rows
+from cohorts_fold import FORMS, with_burden_form
 
 from tumornexus.cohort import PooledAuc, auc_interval, calibration, pooled_auc, pooled_difference
 from tumornexus.knowledge import Knowledge
-from tumornexus.profile.response import icb_score, response_base_rates
+from tumornexus.profile.response import icb_score, response_base_rates, unknown_base
 
 # Sources of the panel that are one study, and those that are one hospital.
 ONE_STUDY = {"Chowell_train": "Chowell", "Chowell_test": "Chowell"}
@@ -66,7 +67,16 @@ def clinical_panel(folder: Path, knowledge: Knowledge) -> tuple[pd.DataFrame, di
             )
             theirs[here] = np.column_stack([six[here], np.ones(here.sum())]) @ b
         tmb = rows.x[:, PANEL_FEATURES.index("log2_tmb")]
-        for score, x in (("ours", ours), ("six_feature", theirs), ("tmb", tmb)):
+        forms = {f"burden_{form}": np.full(len(rows.y), np.nan) for form in FORMS}
+        for form in FORMS:
+            changed = with_burden_form(rows, form, PANEL_FEATURES.index("log2_tmb"), knowledge)
+            for name in sorted(set(source)):
+                here = source == name
+                model = fit_panel(Rows(*(v[~here] for v in changed)), rates)
+                base = np.array([model.intercepts.get(t, rates.get(t) or unknown_base())[0] for t in rows.tumor[here]])
+                x = np.nan_to_num(changed.x[here] - model.center) @ model.coefficients
+                forms[f"burden_{form}"][here] = base + x
+        for score, x in (("ours", ours), ("six_feature", theirs), ("tmb", tmb), *forms.items()):
             found = pooled_auc(x, rows.y, source)
             summary.setdefault(label, {})[score] = described(found) | {
                 "one_pot": round(float(pooled_auc(x, rows.y, np.full(len(x), "all")).estimate), 4)
