@@ -153,9 +153,8 @@ def _indicators(names: np.ndarray, levels: Sequence[str]) -> np.ndarray:
 
 def fit_panel(rows: Rows, rates: Mapping[str, tuple[float, float]]) -> ResponseModel:
     """Step 1; intercepts are those of the panel's own tumor types."""
-    center = np.nanmean(rows.x, axis=0)
+    center, sd = np.nanmean(rows.x, axis=0), np.nanstd(rows.x, axis=0)
     x = np.nan_to_num(rows.x - center)
-    spread = np.cov(x, rowvar=False)
     tumors, cohorts = sorted(set(rows.tumor)), sorted(set(rows.cohort))
     k, c = x.shape[1], len(cohorts)
     base = [rates.get(name) or unknown_base() for name in tumors]
@@ -168,7 +167,7 @@ def fit_panel(rows: Rows, rates: Mapping[str, tuple[float, float]]) -> ResponseM
     intercepts = {
         name: (float(b[k + 1 + i]), float(np.sqrt(covariance[k + 1 + i, k + 1 + i]))) for i, name in enumerate(tumors)
     }
-    return ResponseModel(PANEL_FEATURES, b[:k], covariance[:k, :k], center, spread, intercepts, STUDY_SD)
+    return ResponseModel(PANEL_FEATURES, b[:k], covariance[:k, :k], center, sd, intercepts, STUDY_SD)
 
 
 def with_trial_rates(model: ResponseModel, rates: Mapping[str, tuple[float, float]]) -> ResponseModel:
@@ -191,8 +190,7 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
         means = np.where(known, np.nanmean(np.where(known, x[here], 0.0), axis=0), 0.0)
         x[here] = np.where(np.isfinite(x[here]), x[here], means)
     k = len(names)
-    spread = np.zeros((k, k))
-    spread[np.diag_indices(k)] = np.maximum(np.nanvar(own, axis=0), 0.25)  # only for what the panel does not hold
+    sd = np.maximum(np.nanstd(own, axis=0), 0.5)
     mean, covariance = np.zeros(k), np.eye(k) * PRIOR_SD**2
     known = [j for j, n in enumerate(names) if n in at]
     source = [at[names[j]] for j in known]
@@ -200,7 +198,7 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
     covariance[np.ix_(known, known)] = (
         panel.covariance[np.ix_(source, source)] + np.eye(len(known)) * HETEROGENEITY_SD**2
     )
-    spread[np.ix_(known, known)] = panel.spread[np.ix_(source, source)]
+    sd[known] = panel.sd[source]
     cohorts = sorted(set(rows.cohort))
     size = {name: int((rows.cohort == name).sum()) for name in cohorts}
     usual = float(np.median(list(size.values())))
@@ -210,9 +208,7 @@ def fit_expression(rows: Rows, panel: ResponseModel, features: Sequence[str] = t
     precision[:k, :k] = np.linalg.inv(covariance)
     precision[k:, k:] = np.eye(len(cohorts)) * 0.05
     b, found = map_logistic(design, rows.y, np.concatenate([mean, np.zeros(len(cohorts))]), precision, weight)
-    return replace(
-        panel, features=tuple(names), coefficients=b[:k], covariance=found[:k, :k], center=center, spread=spread
-    )
+    return replace(panel, features=tuple(names), coefficients=b[:k], covariance=found[:k, :k], center=center, sd=sd)
 
 
 def main() -> int:
@@ -247,7 +243,7 @@ def main() -> int:
         start = panel.coefficients[panel.features.index(name)] if name in panel.features else float("nan")
         print(
             f"  {name}: {model.coefficients[j]:+.2f} +- {np.sqrt(model.covariance[j, j]):.2f} per unit "
-            f"(panel alone {start:+.2f}), center {model.center[j]:.2f}, sd {np.sqrt(model.spread[j, j]):.2f}"
+            f"(panel alone {start:+.2f}), center {model.center[j]:.2f}, sd {model.sd[j]:.2f}"
         )
     for name, (logit, sd) in sorted(kept.items()):
         print(f"  {name}: base {100 / (1 + np.exp(-logit)):.0f} % (log odds {logit:+.2f} +- {sd:.2f})")

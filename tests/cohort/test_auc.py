@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
@@ -21,6 +21,7 @@ def sample(seed: int, n: int = 40, effect: float = 0.7) -> tuple[np.ndarray, np.
     return np.round(rng.normal(size=n) + effect * y, 1), y  # rounded, so that ties occur
 
 
+@settings(deadline=None)  # the first call loads scipy.stats
 @given(st.integers(0, 10_000))
 def test_auc_counts_pairs_and_is_mann_whitney(seed):
     x, y = sample(seed)
@@ -29,6 +30,7 @@ def test_auc_counts_pairs_and_is_mann_whitney(seed):
     assert auc(x, y) == pytest.approx(mannwhitneyu(x[y], x[~y]).statistic / (y.sum() * (~y).sum()))
 
 
+@settings(deadline=None)  # the first call loads scipy.stats
 @given(st.integers(0, 10_000))
 def test_flipping_mirrors_and_what_keeps_the_order_changes_nothing(seed):
     x, y = sample(seed)
@@ -63,8 +65,8 @@ def test_the_interval_holds_its_level():
 
 def test_a_separated_cohort_gives_no_certainty():
     _, low, high = auc_interval(np.arange(9.0), np.arange(9) >= 5)
-    assert 0.3 < low < 0.9
-    assert high <= 1.0
+    assert 0.4 < low < 0.9
+    assert high == 1.0
 
 
 def test_pooling_weighs_by_the_rule_and_keeps_cohorts_apart():

@@ -87,25 +87,34 @@ def _difference_variance(first: np.ndarray, second: np.ndarray | None, positive:
     return value, var_r / len(r) + var_n / len(n)
 
 
-def auc_interval(score: np.ndarray, positive: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """AUC with low and high of its interval: DeLong on the logit scale, so that it stays within 0 and 1.
+def _null_variance(theta: float, a: int, b: int) -> float:
+    """Variance of an AUC whose true value is `theta` with `a` responders and `b` non-responders (Newcombe 2006)."""
+    half = 0.5 * (a + b) - 1.0
+    return theta * (1.0 - theta) * (1.0 + half * (1.0 - theta) / (2.0 - theta) + half * theta / (1.0 + theta)) / (a * b)
 
-    A small, well separated cohort shows no spread of placements; the variance is then not taken below that of Hanley
-    and McNeil 1982 (doi:10.1148/radiology.143.1.7063747; from memory, not looked up) at an AUC moved by half a pair.
+
+def auc_interval(score: np.ndarray, positive: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """AUC of one cohort with low and high of its interval: all true values that the observed one does not contradict.
+
+    The ends solve |AUC - theta| = z sqrt(V(theta)) (method 5 of Newcombe 2006, doi:10.1002/sim.2324; from memory, not
+    looked up), so they stay within 0 and 1 and a small cohort that is perfectly separated gives no certainty.
     """
     score, positive = _checked(score, positive)
     if positive.all() or not positive.any():
         return float("nan"), float("nan"), float("nan")
-    value, variance = _difference_variance(score, None, positive)
-    a, b = int(positive.sum()), int((~positive).sum())
-    inner = (value * a * b + 0.5) / (a * b + 1.0)
-    q1, q2 = inner / (2.0 - inner), 2.0 * inner**2 / (1.0 + inner)
-    smallest = (inner * (1.0 - inner) + (a - 1) * (q1 - inner**2) + (b - 1) * (q2 - inner**2)) / (a * b)
-    variance = max(variance, smallest)
-    half = float(ndtri(0.5 + level / 2.0)) * math.sqrt(variance) / (inner * (1.0 - inner))
-    center = math.log(inner / (1.0 - inner))
-    low, high = (1.0 / (1.0 + math.exp(-min(max(v, -500.0), 500.0))) for v in (center - half, center + half))
-    return value, min(low, value), max(high, value)
+    value = float(_placements(score, positive)[0].mean())
+    a, b, z = int(positive.sum()), int((~positive).sum()), float(ndtri(0.5 + level / 2.0))
+    ends = []
+    for far in (0.0, 1.0):
+        inside, outside = value, far
+        for _ in range(60):
+            middle = 0.5 * (inside + outside)
+            if abs(value - middle) <= z * math.sqrt(_null_variance(middle, a, b)):
+                inside = middle
+            else:
+                outside = middle
+        ends.append(inside)
+    return value, ends[0], ends[1]
 
 
 def pooled_difference(

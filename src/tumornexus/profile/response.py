@@ -72,8 +72,7 @@ class ResponseModel:
     Attributes:
         features: names.
         coefficients, covariance: log odds per unit of the transformed feature.
-        center: mean of the transformed feature where the model was fitted.
-        spread: covariance (feature, feature) of the transformed features there.
+        center, sd: mean and standard deviation of the transformed feature where the model was fitted.
         intercepts: tumor type to (log odds at the center, standard deviation).
         study_sd: standard deviation of the log odds between studies of one tumor type.
         provenance: how it came to be.
@@ -83,7 +82,7 @@ class ResponseModel:
     coefficients: np.ndarray
     covariance: np.ndarray
     center: np.ndarray
-    spread: np.ndarray
+    sd: np.ndarray
     intercepts: dict[str, tuple[float, float]]
     study_sd: float
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -234,8 +233,7 @@ def icb_score(
     raw = np.array([features.get(name, 0.0) for name in model.features])
     x = np.where(known, raw - model.center, 0.0)
     logit = base + float(model.coefficients @ x)
-    unseen = np.where(known, 0.0, model.coefficients)
-    variance += float(x @ model.covariance @ x) + float(unseen @ model.spread @ unseen)
+    variance += float(x @ model.covariance @ x) + float(((model.coefficients * model.sd)[~known] ** 2).sum())
     deviation = Z90 * math.sqrt(variance)
     score = mean_probability(logit, variance)
     low, high, rate = (1.0 / (1.0 + math.exp(-v)) for v in (logit - deviation, logit + deviation, base))
@@ -256,7 +254,7 @@ def pack_model(model: ResponseModel) -> dict[str, Any]:
         "coefficients": np.round(model.coefficients, 4).tolist(),
         "covariance": np.round(model.covariance, 6).tolist(),
         "center": np.round(model.center, 4).tolist(),
-        "spread": np.round(model.spread, 4).tolist(),
+        "sd": np.round(model.sd, 4).tolist(),
         "intercepts": {k: [round(v, 4) for v in pair] for k, pair in sorted(model.intercepts.items())},
         "study_sd": round(model.study_sd, 4),
         "provenance": model.provenance,
@@ -267,7 +265,7 @@ def unpack_model(stored: Mapping[str, Any]) -> ResponseModel:
     """Model from its stored form."""
     return ResponseModel(
         tuple(stored["features"]),
-        *(np.array(stored[k], dtype=float) for k in ("coefficients", "covariance", "center", "spread")),
+        *(np.array(stored[k], dtype=float) for k in ("coefficients", "covariance", "center", "sd")),
         {k: (float(a), float(b)) for k, (a, b) in stored["intercepts"].items()},
         float(stored["study_sd"]),
         dict(stored["provenance"]),
