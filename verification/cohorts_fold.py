@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -85,8 +86,8 @@ def reference_without(name: str, measured: Mapping[str, list[Patient]], knowledg
 
 
 def treatment_class(patient: Patient) -> str:
-    """PD-1, CTLA-4 or both, from the words before the first comma (what follows tells earlier treatment)."""
-    words = str(patient.clinical.get("treatment", "")).lower().split(",")[0]
+    """PD-1, CTLA-4 or both, from the words before a comma or "after", which lead to earlier treatment."""
+    words = re.split(r",|\bafter\b", str(patient.clinical.get("treatment", "")).lower())[0]
     ctla4 = any(a in words for a in (*CTLA4_AGENTS, "ctla"))
     pd1 = any(a in words for a in (*PD1_AGENTS, "pd-1", "pd-l1", "pd-(l)1"))
     return "PD-1 + CTLA-4" if ctla4 and pd1 else "CTLA-4" if ctla4 else "PD-1"

@@ -121,7 +121,8 @@ def test_hazard_falls_with_a_score_that_prolongs():
     pytest.importorskip("lifelines")
     table = cohort()
     found = associate_survival(table, [CAUSE, "flat"], "PFS")
-    assert (found.loc[found["score"] == CAUSE, "hr_high"] < 1.0).all()
+    assert (found.loc[found["score"] == CAUSE, "hazard_ratio"] < 1.0).all()
+    assert pool_associations(found, "log_hr").set_index("score").loc[CAUSE, "high"] < 0.9
     assert set(found.loc[found["score"] == "flat", "note"]) == {"no spread, or the model did not converge"}
     b, *_ = hazard_ratio(table[CAUSE].to_numpy(), table["PFS_days"].to_numpy(), table["PFS_event"].to_numpy())
     flipped, *_ = hazard_ratio(-table[CAUSE].to_numpy(), table["PFS_days"].to_numpy(), table["PFS_event"].to_numpy())

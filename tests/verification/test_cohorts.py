@@ -92,7 +92,8 @@ def test_a_ridge_on_noise_adds_nothing_and_on_a_planted_mechanism_something():
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    ("ipilimumab", "CTLA-4"), ("nivolumab, ipilimumab-progressed", "PD-1"), ("nivolumab + ipilimumab", "PD-1 + CTLA-4"),
+    ("ipilimumab", "CTLA-4"), ("nivolumab, ipilimumab-naive", "PD-1"),
+        ("nivolumab after ipilimumab progression", "PD-1"), ("nivolumab + ipilimumab", "PD-1 + CTLA-4"),
     ("anti-PD-1/PD-L1", "PD-1"), ("atezolizumab", "PD-1"), ("", "PD-1"),
 ])  # fmt: skip
 def test_treatment_classes(words, expected):
