@@ -44,6 +44,7 @@ verify: $(DEV)
 	$(BIN)/python verification/fields.py --out out/verification
 	$(BIN)/python verification/keren.py --out out/verification
 	$(BIN)/python verification/toposcore.py --out out/verification
+	$(BIN)/python verification/cohorts.py --out out/verification/cohorts
 	$(BIN)/python verification/tissue_phenotypes.py --out out/verification
 	$(BIN)/python verification/well_mixed.py --out out/verification
 
@@ -71,7 +72,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 lock: $(VENV)/bin/python
 	$(PIP) install --quiet pip-tools
 	$(LOCK) --output-file requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra docs --extra scverse --extra sbml --extra verify -c requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra docs --extra scverse --extra sbml --extra survival --extra vcf --extra verify -c requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) out docs/_build docs/catalogue docs/reference

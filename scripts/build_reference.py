@@ -3,8 +3,8 @@
     python scripts/build_reference.py DATA_FOLDER [--out src/tumornexus/profile/data/reference.npz]
 
 DATA_FOLDER holds one cohort folder each (riaz2017, gide2019_pd1, ...). What ships is derived: per gene a location, a
-scale and loadings on a few factors, per biomarker quantiles, and coefficients of two small models. No value of a
-patient is stored.
+scale and loadings on a few factors, per biomarker quantiles, and coefficients of a small model of the phenotype. No
+value of a patient is stored.
 
 Steps
 1. Universe: genes present in all but at most three transcriptome-wide cohorts. A panel cohort (imvigor210) informs
@@ -18,9 +18,6 @@ can be removed. 4. Per gene: location = mean over cohorts of the cohort median; 
    weighted equally; they give the spread of any contrast and of its part that a panel has.
 6. Biomarkers: center, spread (within plus between cohorts), slope on the inflamed score (within cohorts), quantiles.
 7. Phenotype: multinomial logistic regression of the pathologists' label on three scores (imvigor210).
-8. Response: logistic regression with an intercept per PD-1/PD-L1 cohort on inflamed score and log2 TMB, ridge prior;
-the
-   figures printed are for cohorts left out, one at a time.
 """
 
 from __future__ import annotations
@@ -56,11 +53,9 @@ COHORTS = (
     "miao2018_rcc",
     "nathanson2017",
 )
-PD1_COHORTS = ("gide2019_pd1", "riaz2017", "hugo2016", "imvigor210", "jung2019_nsclc", "snyder2017", "miao2018_rcc")
 FACTORS = 16
 FEWEST_PRE = 15  # a cohort with fewer samples before treatment contributes all of its samples to the gene statistics
 LABORATORY_RATIO = 0.5  # variance between laboratories over that between tumor types; printed estimate over all scores
-RESPONSE_PRIOR_SD = 0.5  # log odds per standard deviation; keeps 300 patients from claiming more than they can
 
 
 def before_treatment(cohort: Cohort) -> list[Patient]:
@@ -90,7 +85,6 @@ def blank(genes: tuple[str, ...]) -> Reference:
         protocol_weight=np.zeros(n),
         scores={},
         phenotype={},
-        icb={},
         cohort_tumors={},
         provenance={},
     )
@@ -449,78 +443,6 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
     return float((a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean())
 
 
-def fit_logistic(x: np.ndarray, y: np.ndarray, group: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Logistic regression with an intercept per group, normal prior on slopes; slopes and their covariance."""
-    groups = np.unique(group)
-    design = np.column_stack([(group[:, None] == groups).astype(float), x])
-    prior = np.concatenate([np.full(len(groups), 0.05), np.full(x.shape[1], 1.0 / RESPONSE_PRIOR_SD**2)])
-    b = np.zeros(design.shape[1])
-    for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-design @ b))
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(prior)
-        step = np.linalg.solve(hessian, design.T @ (weight * (y - p)) - prior * b)
-        b += step
-        if np.abs(step).max() < 1e-10:
-            break
-    k = len(groups)
-    return b[k:], np.linalg.inv(hessian)[k:, k:]
-
-
-def fit_response(cohorts: dict[str, Cohort], reference: Reference, knowledge: Knowledge) -> dict[str, object]:
-    """Step 8."""
-    inflamed, burden, response, group = [], [], [], []
-    for name in PD1_COHORTS:
-        for patient in cohorts[name]:
-            label = patient.clinical.get("response_binary")
-            if (
-                label not in ("R", "NR")
-                or patient.expression is None
-                or patient.clinical.get("timepoint", "pre") != "pre"
-            ):
-                continue
-            sample = score_sample(patient.expression, reference)
-            if sample is None or not np.isfinite(sample.inflamed):
-                continue
-            tmb = patient.clinical.get("tmb_per_mb")
-            median = knowledge.tumors[patient.tumor].tmb_median
-            inflamed.append(np.clip(sample.inflamed, -2.5, 2.5))
-            known = isinstance(tmb, int | float)
-            burden.append(np.clip(np.log2(max(float(tmb), 0.1) / median), -2.5, 2.5) if known else np.nan)
-            response.append(label == "R")
-            group.append(name)
-    x = np.column_stack([inflamed, burden])
-    y, g = np.array(response, dtype=float), np.array(group)
-    # A burden that was not measured is set to the mean of its cohort, so that it moves nothing.
-    for name in np.unique(g):
-        rows = (g == name) & np.isfinite(x[:, 1])
-        x[(g == name) & ~np.isfinite(x[:, 1]), 1] = x[rows, 1].mean() if rows.any() else 0.0
-    # Cohorts weigh by the square root of their size: one large panel cohort must not decide alone.
-    weight = np.array([np.sqrt(np.median([np.sum(g == n) for n in np.unique(g)]) / np.sum(g == name)) for name in g])
-    left_out = {}
-    for name in np.unique(g):
-        b, _ = fit_logistic(x[g != name], y[g != name], g[g != name], weight[g != name])
-        here = g == name
-        left_out[str(name)] = round(auc(x[here] @ b, y[here] == 1), 3)
-        single = auc(x[here, 0], y[here] == 1)
-        print(
-            f"  left out {name}: n {int(here.sum())} responders {int(y[here].sum())} AUC {left_out[str(name)]:.2f} "
-            f"(inflamed alone {single:.2f}) coefficients {np.round(b, 2)}"
-        )
-    b, covariance = fit_logistic(x, y, g, weight)
-    print(
-        f"  inflamed {b[0]:.2f} +- {np.sqrt(covariance[0, 0]):.2f}, log2 TMB {b[1]:.2f} +- "
-        f"{np.sqrt(covariance[1, 1]):.2f}; mean AUC {np.nanmean(list(left_out.values())):.2f}"
-    )
-    return {
-        "features": ["inflamed", "log2_tmb"],
-        "coefficients": np.round(b, 4).tolist(),
-        "covariance": np.round(covariance, 6).tolist(),
-        "n": len(y),
-        "cohorts": sorted(set(group)),
-        "left_out_auc": left_out,
-    }
-
-
 def main() -> int:
     """Build and write the reference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -539,8 +461,6 @@ def main() -> int:
     reference = biomarker_references(measured, reference, knowledge)
     print("phenotype")
     reference = replace(reference, phenotype=fit_phenotype(measured, reference))
-    print("response to PD-1 blockade")
-    reference = replace(reference, icb=fit_response(cohorts, reference, knowledge))
     tumors: dict[str, float] = {}
     for patients in measured.values():
         tumors[patients[0].tumor] = tumors.get(patients[0].tumor, 0.0) + 1.0 / len(measured)

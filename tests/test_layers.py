@@ -24,6 +24,7 @@ LAYERS = [
     {"tissue"},
     {"io"},
     {"profile"},
+    {"cohort"},
     {"trial"},
     {"design"},
     {"report"},
@@ -34,7 +35,18 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 SIMULATORS = {"biology", "systemic", "tissue"}
-MEASURING = {"io", "profile", "knowledge", "errors", "activities", "units", "provenance", "cellkinds", "spatial"}
+MEASURING = {
+    "io",
+    "profile",
+    "cohort",
+    "knowledge",
+    "errors",
+    "activities",
+    "units",
+    "provenance",
+    "cellkinds",
+    "spatial",
+}
 
 # Besides the order: what a layer must not import although it stands below it.
 FORBIDDEN = {

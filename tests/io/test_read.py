@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from io_cohorts import CLINICAL, expression, expression_text, write_cohort, write_patient
 from tumornexus.io import Cohort, read_cohort, read_patient
-from tumornexus.io.clinical import tumor_mutational_burden
+from tumornexus.io.clinical import tumor_mutational_burden, typed_facts
 from tumornexus.io.consequence import classify, one_letter
 from tumornexus.io.expression import detect_scale, linear, map_symbols
 from tumornexus.io.hla import homozygous_loci, read_alleles
@@ -205,3 +206,17 @@ def test_anndata_is_read_by_shape_alone():
     assert cohort.patient("P3").clinical["tmb_per_mb"] == 7.0
     assert adata.X is values.T.base or adata.X.shape == (3, len(rows))
     np.testing.assert_array_equal(cohort.patient("P2").expression.loc["CD8A"], float(rows["CD8A"][1]))
+
+
+def test_the_burden_that_a_panel_reports_comes_before_one_divided_out_of_its_list():
+    """A list of panel variants may hold known drivers only; its count and quotient are far from the burden."""
+    row = {"x_FMOne_mutation_burden_per_MB": "16", "TMB_perMb": "5.04", "nsTMB": "4"}
+    assert typed_facts(row, Path("clinical.tsv"))[0]["tmb_per_mb"] == 16.0
+    without = {**row, "x_FMOne_mutation_burden_per_MB": ""}
+    assert typed_facts(without, Path("clinical.tsv"))[0]["tmb_per_mb"] == 5.04
+
+
+@pytest.mark.parametrize(("written", "read"), [("1.0", True), ("0", False), ("yes", True), ("", None)])
+def test_earlier_systemic_therapy_is_a_flag(written, read):
+    facts, _ = typed_facts({"Systemic_therapy_history": written}, Path("clinical.tsv"))
+    assert facts.get("prior_systemic_therapy") is read

@@ -15,7 +15,14 @@ EXOME_MB = 38.0
 
 # fact: (columns in order of preference, lowest and highest value that can be, unit)
 NUMBERS: dict[str, tuple[tuple[str, ...], float, float, str]] = {
-    "tmb_reported_per_mb": (("tmb_per_mb", "TMB_perMb"), 0.0, 5000.0, "mutations per Mb"),
+    # A burden that a panel's own report states comes before one that somebody divided out of its list of variants:
+    # such a list may hold only known drivers.
+    "tmb_reported_per_mb": (
+        ("tmb_per_mb", "x_FMOne_mutation_burden_per_MB", "TMB_perMb"),
+        0.0,
+        5000.0,
+        "mutations per Mb",
+    ),
     "nonsynonymous_count": (("nonsynonymous_count", "nsTMB"), 0.0, 200000.0, "variants"),
     "neoantigens_per_mb": (("neoantigens_per_mb", "x_Neoantigen_burden_per_MB"), 0.0, 5000.0, "neoantigens per Mb"),
     "age_year": (("age_year", "age"), 0.0, 120.0, "years"),
@@ -57,6 +64,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "ppi": ("ppi", "PPI"),
     "steroids": ("steroids", "corticosteroids"),
     "braf_v600": ("braf_v600",),
+    "prior_systemic_therapy": ("prior_systemic_therapy", "Systemic_therapy_history"),
     "prior_anti_pd1": ("prior_anti_pd1",),
     "prior_anti_ctla4": ("prior_anti_ctla4",),
     "hla_loh": ("hla_loh",),

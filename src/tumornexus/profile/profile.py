@@ -24,15 +24,19 @@ from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
     PATHOLOGIST,
     PHENOTYPES,
-    IcbScore,
-    icb_score,
     phenotype_features,
     phenotype_prior,
     phenotype_probabilities,
     read_by_pathologist,
-    response_base_rates,
 )
 from tumornexus.profile.reference import Reference, load_reference
+from tumornexus.profile.response import (
+    IcbScore,
+    icb_score,
+    load_response_model,
+    response_base_rates,
+    response_features,
+)
 
 MASS = 0.9
 # Share of the stated prevalence by which the reference population is taken to be shifted. Published frequencies count
@@ -335,10 +339,8 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
             f"a pathologist called the tumor {call}; its phenotype rests on that and on expression, if measured"
         )
     barriers = _barriers(plan, activities)
-    burden = patient.clinical.get("tmb_per_mb")
-    icb = icb_score(
-        inflamed, float(burden) if isinstance(burden, int | float) else None, tumor, plan.base_rates, reference
-    )
+    features = response_features(inflamed, patient.clinical, tumor.tmb_median)
+    icb = icb_score(features, tumor.id, plan.base_rates, load_response_model())
     return Profile(
         sample=patient.sample,
         tumor=patient.tumor,

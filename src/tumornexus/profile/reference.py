@@ -1,8 +1,8 @@
 """The frozen reference against which every sample is scored.
 
 ``data/reference.npz`` holds derived quantities only: per gene a location, a scale and loadings on a few factors; per
-biomarker a center, spread, quantiles and its regression on the inflamed score; and the coefficients of two small
-models. ``scripts/build_reference.py`` rebuilds it from public cohorts. A biomarker that the file does not hold, or
+biomarker a center, spread, quantiles and its regression on the inflamed score; and the coefficients of a small
+model. ``scripts/build_reference.py`` rebuilds it from public cohorts. A biomarker that the file does not hold, or
 whose genes changed since, is standardized from the factor model, so a new record is scored without a rebuild.
 """
 
@@ -81,7 +81,7 @@ class Reference:
             integrity and library preparation, and the weight with which marker genes (outside all biomarkers) tell
             where a sample lies on that axis.
         scores: references of scores by `gene_key`, and of the profile's own panels by name.
-        phenotype, icb: coefficients of the two small models.
+        phenotype: coefficients of the small model of the immune phenotype.
         cohort_tumors: share of each tumor type in the reference.
         provenance: how it was built.
     """
@@ -97,7 +97,6 @@ class Reference:
     protocol_weight: np.ndarray
     scores: dict[str, ScoreReference]
     phenotype: dict[str, Any]
-    icb: dict[str, Any]
     cohort_tumors: dict[str, float]
     provenance: dict[str, Any]
 
@@ -176,7 +175,6 @@ def pack(reference: Reference) -> dict[str, np.ndarray]:
             k: [s.center, s.sd, s.slope, s.residual, s.within, s.tumor_offset] for k, s in reference.scores.items()
         },
         "phenotype": reference.phenotype,
-        "icb": reference.icb,
         "cohort_tumors": reference.cohort_tumors,
         "provenance": reference.provenance,
     }
@@ -221,7 +219,6 @@ def unpack(arrays: dict[str, np.ndarray]) -> Reference:
         protocol_weight=arrays["protocol_weight"].astype(float),
         scores=scores,
         phenotype=meta["phenotype"],
-        icb=meta["icb"],
         cohort_tumors=meta["cohort_tumors"],
         provenance=meta["provenance"],
     )
