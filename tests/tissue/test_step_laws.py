@@ -26,7 +26,7 @@ from tumornexus.tissue.host import given
 from tumornexus.tissue.lattice import KIND, Geometry, to_blocks, to_lattice
 from tumornexus.tissue.rates import Fates
 from tumornexus.tissue.simulate import Simulation
-from tumornexus.tissue.situation import drug_access
+from tumornexus.tissue.situation import drug_access, situation
 from tumornexus.tissue.state import Fixed, Tissue
 
 pytestmark = pytest.mark.simulation
@@ -321,6 +321,20 @@ def test_stirred_the_tissue_is_the_host_scale(simulations: dict[str, Simulation]
     signals = simulation.advance(tissue, 1)[0].signals
     for name, x in vars(signals).items():
         np.testing.assert_allclose(x, getattr(expected, name)[0, 0], rtol=1e-5, err_msg=name)
+
+
+def test_killers_kill_in_their_own_voxel_only(simulations: dict[str, Simulation]):
+    simulation = without_drugs(simulations["flat"])
+    attacks = {}
+    now_of = jax.jit(lambda tissue, sites: situation(tissue, sites, simulation.fixed, simulation.setting).flow.attack)
+    for place in ((1, 1), (2, 0)):  # voxels are two sites wide: the first shares that of the cancer cell
+        kind = np.zeros((12, 12))
+        kind[0, 0], kind[place] = KIND["cancer"], KIND["cd8_effector"]
+        tissue = of_kind(simulation.start, kind)
+        attack = now_of(tissue, jax.tree.map(lambda x: to_blocks(x, 2), tissue.sites))
+        attacks[place] = float(to_lattice(attack, 2)[0, 0])
+    assert attacks[1, 1] > 0.01
+    assert attacks[2, 0] == 0.0
 
 
 def test_a_dose_is_given_every_day_at_any_length_of_step(simulations: dict[str, Simulation]):
