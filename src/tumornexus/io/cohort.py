@@ -1,8 +1,8 @@
 """Cohort folders and patient folders, read into `Cohort` and `Patient`.
 
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
-optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]`` and ``cohort.toml``
-(``cancer_type``, ``expression_scale``). A patient folder holds ``patient.toml`` and the files it names. A sample
+optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]``, single cells and slides
+(`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``). A patient folder holds ``patient.toml`` and the files it names. A sample
 reads the same alone and with its cohort.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tumornexus.io.expression import Scale, linear, map_symbols, read_scale
 from tumornexus.io.hla import read_alleles
 from tumornexus.io.mutations import COLUMNS, read_copy_number, read_mutations
 from tumornexus.io.patient import Patient
+from tumornexus.io.patient_cells import CELL_FILES, cells_of_cohort, with_cells
 from tumornexus.io.tables import find_table, header_of, read_bytes, read_number_table, read_text_table, refuse_repeats
 from tumornexus.knowledge import Knowledge, load_knowledge
 
@@ -176,7 +177,9 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     if (folder / "cohort.toml").is_file():
         defaults = _read_toml(folder / "cohort.toml")
         _refuse_unknown(
-            defaults, ("cancer_type", "tumor", "expression_scale", "mutation_assay", "name"), folder / "cohort.toml"
+            defaults,
+            ("cancer_type", "tumor", "expression_scale", "mutation_assay", "name", *CELL_FILES),
+            folder / "cohort.toml",
         )
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
@@ -222,7 +225,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         samples = [only]
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
     other = _read_other(folder, samples, clinical, knowledge, defaults)
-    return _assemble(
+    cohort = _assemble(
         folder,
         expression_path or folder,
         table,
@@ -234,6 +237,8 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         knowledge,
         other,
     )
+    patients, notes = cells_of_cohort(cohort.patients, defaults, folder, knowledge)
+    return replace(cohort, patients=patients, notes=(*cohort.notes, *notes))
 
 
 def _read_other(
@@ -437,7 +442,7 @@ def _refuse_unknown(content: Mapping[str, Any], known: tuple[str, ...], path: Pa
             raise InputError("unknown field", file=path, field=key, valid=near_misses(key, known))
 
 
-_FILES = ("expression", "mutations", "hla", "copy_number")
+_FILES = ("expression", "mutations", "hla", "copy_number", *CELL_FILES)
 _FIELDS = (
     "sample",
     "patient",
@@ -461,7 +466,7 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     Fields: ``sample`` and ``tumor`` (or ``cancer_type``) required; ``patient``; facts at the top level or in a table
         ``[facts]``; file names ``expression``, ``mutations``, ``hla``, ``copy_number`` at the top level or in
         ``[files]`` (files of these names in the folder are found without being named); ``hla`` may also be a list of
-        alleles.
+        alleles; ``single_cell`` and ``slide`` as in `tumornexus.io.patient_cells`.
     """
     path = folder / "patient.toml"
     content = _read_toml(path)
@@ -560,7 +565,7 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     copies = None
     if copy_path:
         copies = read_copy_number(copy_path, knowledge.genes, keys=None, default_sample=sample).drop(columns="key")
-    return Patient(
+    patient = Patient(
         sample=sample.strip(),
         patient=str(content.get("patient", sample)),
         tumor=tumor,
@@ -574,3 +579,4 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         notes=tuple(notes),
         source=folder,
     )
+    return with_cells(patient, files, folder, knowledge)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tumornexus.io.single_cell import SingleCells
+from tumornexus.io.slide import Slide
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -25,6 +28,7 @@ class Patient:
         copy_number: rows gene, call, copies, deep; None when not measured.
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
+        single_cell: single cells of the sample; slide: cells of one section of it; each None when not measured.
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
         source: folder the patient was read from.
@@ -39,6 +43,8 @@ class Patient:
     hla: tuple[str, ...] | None = None
     copy_number: pd.DataFrame | None = None
     mutation_assay: str = "exome"
+    single_cell: SingleCells | None = None
+    slide: Slide | None = None
     expression_scale: str | None = None
     notes: tuple[str, ...] = ()
     source: Path = Path(".")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from tumornexus.errors import InputError
 from tumornexus.io.hla import LOCI, homozygous_loci
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
+from tumornexus.profile.cells import cell_facts
 from tumornexus.profile.fusion import Extent, clonal_fraction, second_hit
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
 from tumornexus.profile.scores import (
@@ -419,6 +420,23 @@ def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
     return Reading(True, value=shown, llr=_call(biomarker, positive))
 
 
+def read_clinical_or_cells(compiled: Compiled, patient: Patient) -> Reading:
+    """Read a clinical fact; one that the clinical table lacks is read from single cells or a slide where they tell it.
+
+    A share of few cells says less than one of many: the likelihood ratio is its mean over the posterior of the share.
+    """
+    name = compiled.biomarker.field or ""
+    found = None if name in patient.clinical else cell_facts(patient).get(name)
+    if found is None:
+        return read_clinical(compiled, patient)
+
+    def at(value: float) -> Reading:
+        return read_clinical(compiled, replace(patient, clinical={**patient.clinical, name: value}))
+
+    ratios = np.exp([at(float(v)).llr for v in found.draws])
+    return replace(at(found.value), llr=float(np.log(ratios.mean())), note=found.note)
+
+
 def read_hla(compiled: Compiled, patient: Patient) -> Reading:
     """Read HLA zygosity: homozygous at one or more class I loci; the extent grows with their number."""
     biomarker = compiled.biomarker
@@ -437,7 +455,7 @@ def read_hla(compiled: Compiled, patient: Patient) -> Reading:
 PATIENT_READERS: Mapping[str, Callable[[Compiled, Patient], Reading]] = {
     "mutation": read_mutation,
     "copy_number": read_copy_number,
-    "clinical": read_clinical,
+    "clinical": read_clinical_or_cells,
     "microbiome": read_clinical,
     "hla": read_hla,
 }
