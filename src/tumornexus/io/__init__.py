@@ -8,13 +8,20 @@ simulator.
 
 from tumornexus.io.cohort import Cohort, read_cohort, read_patient
 from tumornexus.io.patient import Patient
+from tumornexus.io.single_cell import SingleCells, read_single_cells
+from tumornexus.io.slide import Slide, read_slide, read_slides
 from tumornexus.io.write import write_json, write_results, write_table, write_text
 
 __all__ = [
     "Cohort",
     "Patient",
+    "SingleCells",
+    "Slide",
     "read_cohort",
     "read_patient",
+    "read_single_cells",
+    "read_slide",
+    "read_slides",
     "write_json",
     "write_results",
     "write_table",

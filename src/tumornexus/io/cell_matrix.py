@@ -1,4 +1,4 @@
-"""What a matrix of single cells holds: which one to read, counts or normalized values, and which gene is which column."""
+"""What a matrix of single cells holds: which one to read, counts or normalized values, which column is which gene."""
 
 from __future__ import annotations
 

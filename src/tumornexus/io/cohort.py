@@ -2,8 +2,8 @@
 
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
 optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]``, single cells and slides
-(`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``). A patient folder holds ``patient.toml`` and the files it names. A sample
-reads the same alone and with its cohort.
+(`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``). A patient folder holds
+``patient.toml`` and the files it names. A sample reads the same alone and with its cohort.
 """
 
 from __future__ import annotations

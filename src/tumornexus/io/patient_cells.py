@@ -1,9 +1,9 @@
 """Single cells and slides of a patient folder or a cohort folder, handed to the patients that they belong to.
 
 ``patient.toml`` names them as ``single_cell = "cells.h5ad"`` and ``slide = "cells.tsv"``, or as a table with options,
-such as ``slide = { file = "cells.tsv", pixel_um = 0.5 }``. A cohort folder holds ``single_cell.h5ad`` (or ``.h5mu``) and
-``cells.tsv[.gz]`` (or ``.csv``, ``.parquet``, ``.h5ad``); the options stand in ``[single_cell]`` and ``[slide]`` of
-``cohort.toml``. Samples of a file are matched by sample, then by patient.
+such as ``slide = { file = "cells.tsv", pixel_um = 0.5 }``. A cohort folder holds ``single_cell.h5ad`` (or ``.h5mu``)
+and ``cells.tsv[.gz]`` (or ``.csv``, ``.parquet``, ``.h5ad``); the options stand in ``[single_cell]`` and ``[slide]``
+of ``cohort.toml``. Samples of a file are matched by sample, then by patient.
 """
 
 from __future__ import annotations
@@ -110,9 +110,7 @@ def _file(kind: str, given: Any, folder: Path, where: Path) -> tuple[Path | None
     return (present[0] if present else None), options
 
 
-def _read(
-    kind: str, path: Path, options: dict[str, Any], folder: Path, knowledge: Knowledge
-) -> dict[str, Any]:
+def _read(kind: str, path: Path, options: dict[str, Any], folder: Path, knowledge: Knowledge) -> dict[str, Any]:
     """Read all samples of a file, by sample."""
     if kind == "single_cell":
         cells: dict[str, SingleCells] = read_single_cells(path, knowledge=knowledge, **options)

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tumornexus.cellkinds import KINDS
 from tumornexus.errors import InputError, near_misses
-from tumornexus.io.slide_tables import MARKERS, read_cells
+from tumornexus.io.slide_tables import MARKERS, name_of, read_cells
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.knowledge.cell_names import NONE, VESSEL, CellName
 
@@ -44,7 +44,7 @@ class Slide:
     Attributes:
         x_um, y_um: centers of cells, um (cell,).
         cell_type: names as the file writes them (cell,).
-        names: each of those names with its row of the table of names.
+        names: each of those names with its row of the table of names, those of other samples of the file included.
         sample: id of the sample.
         low, high: corners of the field of view, um (2,): the stated image, or the box around the cells.
         notes: what was moved or is not modeled, in words.
@@ -121,7 +121,7 @@ class Slide:
 
 
 def read_slide(
-    path: Path | str,
+    source: Any,
     *,
     sample: str | None = None,
     pixel_um: float | None = None,
@@ -134,7 +134,7 @@ def read_slide(
     """Read the cells of one sample.
 
     Args:
-        path: table (``.tsv``, ``.csv``, ``.gz`` of either, ``.parquet``) or AnnData (``.h5ad``, ``.zarr``).
+        source: table (``.tsv``, ``.csv``, ``.gz`` of either, ``.parquet``), AnnData or SpatialData (file or object).
         sample: which sample, where the file holds several.
         pixel_um: size of one unit of the coordinates in um (1 for coordinates in um). Only columns named ``x_um`` and
             ``y_um``, those of QuPath in um and cell tables of Xenium say it by themselves.
@@ -143,7 +143,7 @@ def read_slide(
             of columns that say which cells are positive for a marker of `MARKERS`.
         phenotypes: columns of yes and no, such as those of HALO, each with the type that a yes means; the first yes of
             a cell in this order counts, and a cell without any is ``Other``. Instead of a column of types.
-        groups: table with a type for each ``cell_id``, such as ``cell_groups.csv`` of Xenium, for a table without types.
+        groups: table with a type for each ``cell_id``, such as ``cell_groups.csv`` of Xenium; for cells without types.
         knowledge: catalogue with the table of names.
 
     Raises:
@@ -151,14 +151,16 @@ def read_slide(
             negative, outside the image or doubled, types that are missing or unknown (all of them, with near misses),
             or a pixel size that no tissue has.
     """
-    path = Path(path)
-    table, unit_known = read_cells(path, columns or {}, phenotypes or {}, groups)
+    path = name_of(source)
+    table, unit_known = read_cells(source, columns or {}, phenotypes or {}, groups)
+    knowledge = knowledge or load_knowledge()
+    everywhere = _known(table["cell_type"], knowledge)
     table, sample = _one_sample(table, sample, path)
-    return _build(table, sample, unit_known, path, pixel_um, image_size, knowledge or load_knowledge())
+    return _build(table, sample, unit_known, path, pixel_um, image_size, knowledge, everywhere)
 
 
 def read_slides(
-    path: Path | str,
+    source: Any,
     *,
     pixel_um: float | None = None,
     image_size: tuple[float, float] | None = None,
@@ -171,16 +173,15 @@ def read_slides(
 
     Arguments and errors as in `read_slide`.
     """
-    path = Path(path)
-    table, unit_known = read_cells(path, columns or {}, phenotypes or {}, groups)
+    path = name_of(source)
+    table, unit_known = read_cells(source, columns or {}, phenotypes or {}, groups)
     knowledge = knowledge or load_knowledge()
     if "sample" not in table.columns or not len(table):
         table, name = _one_sample(table, None, path)
-        return {name: _build(table, name, unit_known, path, pixel_um, image_size, knowledge)}
-    return {
-        str(name): _build(part.reset_index(drop=True), str(name), unit_known, path, pixel_um, image_size, knowledge)
-        for name, part in table.groupby("sample", sort=True)
-    }
+        return {name: _build(table, name, unit_known, path, pixel_um, image_size, knowledge, {})}
+    how = (unit_known, path, pixel_um, image_size, knowledge, _known(table["cell_type"], knowledge))
+    parts = {str(name): part.reset_index(drop=True) for name, part in table.groupby("sample", sort=True)}
+    return {name: _build(part, name, *how) for name, part in parts.items()}
 
 
 def _build(
@@ -191,8 +192,9 @@ def _build(
     pixel_um: float | None,
     image_size: tuple[float, float] | None,
     knowledge: Knowledge,
+    everywhere: Mapping[str, CellName],
 ) -> Slide:
-    """Check the rows of one sample and make its slide."""
+    """Check the rows of one sample and make its slide; `everywhere` are the known types of the whole file."""
     if pixel_um is None and not unit_known:
         raise InputError("the unit of the coordinates is not known", file=path, field="pixel_um",
                          valid="the size of one pixel in um, such as 0.5; 1 for coordinates in um")  # fmt: skip
@@ -203,7 +205,7 @@ def _build(
     if not (np.isfinite(pixel) and pixel > 0):
         raise InputError("not a size", file=path, field="pixel_um", value=pixel_um, valid="a number of um above 0")
     xy, low, high, notes = _coordinates(table, pixel, image_size, path)
-    names = _names(table["cell_type"], knowledge, path)
+    names = {**everywhere, **_names(table["cell_type"], knowledge, path)}
     _plausible(len(xy), low, high, pixel, path)
     positive = {m: table[m].to_numpy(bool) for m in MARKERS if m in table.columns}
     slide = Slide(xy[:, 0], xy[:, 1], table["cell_type"].to_numpy(dtype=object).astype(str), names, sample, low, high,
@@ -272,6 +274,12 @@ def _coordinates(
     # Half a mean distance beyond the outermost centers, so that the field of view holds whole cells.
     half = 0.5 * float(np.sqrt(max(np.prod(np.ptp(xy, axis=0)), 1.0) / len(xy)))
     return xy, np.maximum(xy.min(0) - half, 0.0), xy.max(0) + half, notes
+
+
+def _known(types: pd.Series, knowledge: Knowledge) -> dict[str, CellName]:
+    """Return the types of a file that are known; what no cell of one sample is may still be a type of its file."""
+    found = {name: knowledge.cell_names.find(name) for name in sorted(set(types.tolist()))}
+    return {name: row for name, row in found.items() if row is not None}
 
 
 def _names(types: pd.Series, knowledge: Knowledge, path: Path) -> dict[str, CellName]:

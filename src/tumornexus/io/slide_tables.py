@@ -8,6 +8,8 @@ the caller, and AnnData (``.h5ad``, ``.zarr``) with ``obsm["spatial"]``. Told by
   follows the colon makes the cell positive where it is a marker of `MARKERS`.
 * **HALO** (object data): ``XMin``, ``XMax``, ``YMin``, ``YMax`` in pixels, whose middle is the cell; columns of 0 and 1
   such as ``CD8+`` become types through `phenotypes`; ``Image Location`` or ``Image File Name``.
+* **SpatialData** (an object or its ``.zarr`` store): its one table, with ``obsm["spatial"]`` or the centroids of the
+  shapes that the table annotates. Needs the package spatialdata.
 * **Xenium** (``cells.csv.gz``, ``cells.parquet``): ``x_centroid``, ``y_centroid`` in um beside ``transcript_counts``;
   types from a second table with ``cell_id`` and ``group``.
 """
@@ -58,8 +60,13 @@ NO = {"0", "0.0", "false", "no", "-", "negative", "neg", ""}
 HALO = ("xmin", "xmax", "ymin", "ymax")
 
 
+def name_of(source: Any) -> Path:
+    """Return a path that names a source in messages."""
+    return Path(source) if isinstance(source, str | Path) else Path(type(source).__name__)
+
+
 def read_cells(
-    path: Path, columns: Mapping[str, str], phenotypes: Mapping[str, str], groups: Path | str | None
+    source: Any, columns: Mapping[str, str], phenotypes: Mapping[str, str], groups: Path | str | None
 ) -> tuple[pd.DataFrame, bool]:
     """Return the cells of a file (columns x, y, cell_type, sample where known, markers) and whether they are in um.
 
@@ -69,9 +76,51 @@ def read_cells(
     if unknown:
         raise InputError("unknown role of a column", field="columns", value=sorted(unknown),
                          valid=", ".join((*COLUMNS, *MARKERS)))  # fmt: skip
+    path = name_of(source)
+    if not isinstance(source, str | Path):
+        data = _table_of_spatialdata(source, path) if hasattr(source, "tables") else source
+        return cells_of_anndata(data, path, columns, phenotypes), False
+    if path.suffix == ".zarr" and (path / "tables").is_dir():
+        return cells_of_anndata(_read_spatialdata(path), path, columns, phenotypes), False
     if path.suffix in (".h5ad", ".zarr"):
         return _from_anndata(path, columns, phenotypes)
     return _from_table(path, columns, phenotypes, groups)
+
+
+def _spatialdata(path: Path) -> Any:
+    try:
+        import spatialdata  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise InputError("reading SpatialData needs the package spatialdata", file=path,
+                         valid='pip install "tumornexus[spatial]", or AnnData with coordinates') from error  # fmt: skip
+    return spatialdata
+
+
+def _read_spatialdata(path: Path) -> Any:
+    """Read the one table of a SpatialData store as AnnData."""
+    return _table_of_spatialdata(_spatialdata(path).read_zarr(path), path)
+
+
+def _table_of_spatialdata(data: Any, path: Path) -> Any:
+    """Return the table of a SpatialData object with ``obsm["spatial"]``, from its shapes where it lacks them."""
+    tables = dict(data.tables)
+    if len(tables) != 1:
+        raise InputError(f"the object holds {len(tables)} tables", file=path, field="tables", value=", ".join(tables),
+                         valid="one; or hand over the AnnData, such as sdata.tables['table']")  # fmt: skip
+    table = next(iter(tables.values()))
+    if "spatial" in table.obsm:
+        return table
+    said = dict(table.uns.get("spatialdata_attrs", {}))
+    regions = said.get("region")
+    regions = [regions] if isinstance(regions, str) else list(regions if regions is not None else ())
+    if len(regions) != 1 or regions[0] not in data:
+        raise InputError("the table annotates no single element, so its cells have no place", file=path,
+                         field="spatialdata_attrs", value=regions, valid='one region, or obsm["spatial"]')  # fmt: skip
+    centers = _spatialdata(path).get_centroids(data[regions[0]]).compute()
+    at = centers.reindex(table.obs[said["instance_key"]].to_numpy())[["x", "y"]].to_numpy(float)
+    placed = table.copy()
+    placed.obsm["spatial"] = at
+    return placed
 
 
 def _pick(names: list[str], role: str, wanted: Mapping[str, str], path: Path, needed: bool = True) -> str | None:
@@ -189,7 +238,7 @@ def _flags(values: pd.Series, path: Path, column: str) -> pd.Series:
     wrong = ~words.isin(YES | NO | MISSING)
     if wrong.any():
         raise InputError(f"{int(wrong.sum())} cells are neither positive nor negative", file=path, field=column,
-                         value=str(values[wrong].iloc[0]), valid="1 or 0, true or false, positive or negative")  # fmt: skip
+                         value=str(values[wrong].iloc[0]), valid="1 or 0, yes or no, positive or negative")  # fmt: skip
     return words.isin(YES)
 
 
@@ -214,9 +263,7 @@ def _with_markers(
     return found
 
 
-def _from_anndata(
-    path: Path, wanted: Mapping[str, str], phenotypes: Mapping[str, str]
-) -> tuple[pd.DataFrame, bool]:
+def _from_anndata(path: Path, wanted: Mapping[str, str], phenotypes: Mapping[str, str]) -> tuple[pd.DataFrame, bool]:
     """Read an AnnData file: coordinates from ``obsm["spatial"]``, types and samples from ``obs``."""
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -234,9 +281,7 @@ def _from_anndata(
     return cells_of_anndata(data, path, wanted, phenotypes), False
 
 
-def cells_of_anndata(
-    data: Any, path: Path, wanted: Mapping[str, str], phenotypes: Mapping[str, str]
-) -> pd.DataFrame:
+def cells_of_anndata(data: Any, path: Path, wanted: Mapping[str, str], phenotypes: Mapping[str, str]) -> pd.DataFrame:
     """Return the cells of an AnnData object: x, y from ``obsm["spatial"]``, the rest from ``obs``."""
     if "spatial" not in data.obsm:
         raise InputError("there are no coordinates", file=path, field='obsm["spatial"]',

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tumornexus.io.patient import Patient
-from tumornexus.knowledge import load_knowledge
 from tumornexus.profile.single_cell import CellFact, cell_record, profile_single_cells, total_expression, treg_fact
 from tumornexus.profile.slide import profile_slide, slide_facts, slide_phenotype, slide_record
 

@@ -26,7 +26,13 @@ from tumornexus.profile.cell_states import CD8, logged
 from tumornexus.profile.estimate import Estimate
 
 FEWEST_CELLS = 10  # fewer senders or receivers do not tell a mean
-STAND_IN = {"cd8_blood": CD8, "cd8_primed": CD8, "cd8_naive": CD8, "endothelial": {VESSEL}}
+STAND_IN = {
+    "cancer_cell": {"cancer", "persister", "infected"},
+    "cd8_blood": CD8,
+    "cd8_primed": CD8,
+    "cd8_naive": CD8,
+    "endothelial": {VESSEL},
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def signals(cells: SingleCells, knowledge: Knowledge) -> tuple[Signal, ...]:
     column = {g: values[:, i] for i, g in enumerate(genes)}
 
     def with_kinds(names: tuple[str, ...]) -> np.ndarray:
-        wanted = set().union(*(_kinds(n, knowledge) for n in names)) | ({"persister"} if "cancer_cell" in names else set())
+        wanted = {kind for n in names for kind in _kinds(n, knowledge)}
         return cells.where(name for name, row in cells.names.items() if set(row.kinds) & wanted)
 
     found = []

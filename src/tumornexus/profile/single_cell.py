@@ -182,7 +182,7 @@ def _limits(cells: SingleCells) -> list[str]:
         notes.append(f"{sum(unknown.values())} of {len(cells)} cells have a type that is not known and count among all "
                      f"cells only: {listed}")  # fmt: skip
     if len(cells.genes) < PANEL_GENES:
-        notes.append(f"{len(cells.genes)} genes are a panel: shares of its transcripts are not shares of a transcriptome")
+        notes.append(f"{len(cells.genes)} genes are a panel: parts of its transcripts, not of a transcriptome")
     if len(cells) < FEW_CELLS:
         notes.append(f"{len(cells)} cells are few: the intervals of shares are wide, and the pseudobulk is noisy")
     known = set(cells.genes)

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tumornexus.activities import named_generator
-from tumornexus.io.slide import Slide
+from tumornexus.errors import InputError
+from tumornexus.io.slide import Slide, read_slide
 from tumornexus.profile.cell_states import CD8, FIBROBLAST, is_of
 from tumornexus.profile.estimate import Estimate, share, share_draws
 from tumornexus.profile.single_cell import (
+    KEY,
     CellFact,
     TypeShare,
     composition,
@@ -72,6 +75,7 @@ class SlideProfile:
         positive: share of positive cells by fact, such as ``pd_l1_percent``.
         treg_of_cd4: Treg among Treg and other CD4 T cells; None where the types tell not both.
         notes: what limits the reading, in words.
+        border_um: signed distance of each cell to the border of the nests, um (cell,), negative inside.
     """
 
     sample: str
@@ -88,6 +92,7 @@ class SlideProfile:
     positive: Mapping[str, Estimate]
     treg_of_cd4: Estimate | None
     notes: tuple[str, ...]
+    border_um: Array
 
 
 _PROFILED: weakref.WeakKeyDictionary[Slide, SlideProfile] = weakref.WeakKeyDictionary()
@@ -159,6 +164,7 @@ def _profile(slide: Slide) -> SlideProfile:
         },
         treg_of_cd4=treg_of_cd4(slide),
         notes=tuple(notes),
+        border_um=border.distance,
     )
 
 
@@ -166,7 +172,7 @@ def slide_facts(slide: Slide) -> dict[str, CellFact]:
     """Return the facts of a slide by the names that biomarkers ask for, each with its posterior in percent."""
     found = dict(treg_fact(slide, "from the slide"))
     profile = profile_slide(slide)
-    for fact, group, words in POSITIVE_OF.values():
+    for fact, _, words in POSITIVE_OF.values():
         estimate = profile.positive.get(fact)
         if estimate is not None and estimate.cells >= FEWEST_CELLS:
             positive = round(estimate.value * estimate.cells)
@@ -205,3 +211,30 @@ def slide_record(found: SlideProfile) -> dict[str, Any]:
         "treg_of_cd4": estimate_record(found.treg_of_cd4),
         "notes": list(found.notes),
     }  # fmt: skip
+
+
+def score_slide(data: Any, *, copy: bool = True, **how: Any) -> Any:
+    """Return the AnnData of one section with numbers of each cell in ``obsm["tumornexus"]``; all else untouched.
+
+    Columns: ``border_um`` (signed distance to the border of the nests, negative inside), ``enclosed`` (1 for a CD8 T
+    cell that suppressors enclose) and ``niche`` (its number, -1 for none). ``uns["tumornexus"]`` holds the record of
+    the section as JSON. `how` are the keywords of `read_slide`. `copy`: leave the given object as it is.
+    """
+    from tumornexus import __version__
+    from tumornexus.provenance import to_json
+
+    slide = read_slide(data, **how)
+    if len(slide) != data.n_obs:
+        raise InputError("the object holds several samples", file="AnnData", field="sample", value=data.n_obs,
+                         valid="the cells of one section: adata[adata.obs['sample'] == ...]")  # fmt: skip
+    found = profile_slide(slide)
+    none = np.full(len(slide), -1)
+    columns = {
+        "border_um": found.border_um,
+        "enclosed": (none > 0 if found.niches is None else found.niches.enclosed).astype(float),
+        "niche": (none if found.niches is None else found.niches.niche).astype(float),
+    }
+    given = data.copy() if copy else data
+    given.obsm[KEY] = pd.DataFrame(columns, index=given.obs_names)
+    given.uns[KEY] = {"tumornexus": __version__, "record": to_json(slide_record(found))}
+    return given

@@ -14,6 +14,7 @@ from tumornexus.spatial.points import Array, coordinates, pairs_within, positive
 
 NICHE_UM = 30.0  # reach of a niche: three cell diameters, within which cells touch or nearly so; assumed
 FEWEST_SUPPRESSORS = 3  # fewer cannot enclose a point of a plane
+LEAST_SHARE = 1 / 3  # of the neighbors that are no CD8 T cells; assumed: every third cell around
 FEWEST_ENCLOSED = 3  # CD8 T cells of one niche; assumed: one enclosed cell is no place
 
 
@@ -50,9 +51,9 @@ def resistant_niches(
     """Find CD8 T cells that suppressor cells enclose, and the places where these lie together.
 
     A CD8 T cell is enclosed where, among its neighbors within `radius` um, at least `FEWEST_SUPPRESSORS` are
-    suppressors, they are at least half of all neighbors that are no CD8 T cells, and the cell lies inside their convex
-    hull: no gap between the directions in which they lie reaches 180 degrees. Enclosed cells within `radius` of each
-    other form a niche, which needs `FEWEST_ENCLOSED` of them.
+    suppressors, they are at least `LEAST_SHARE` of all neighbors that are no CD8 T cells, and the cell lies inside
+    their convex hull: no gap between the directions in which they lie reaches 180 degrees. Enclosed cells within
+    `radius` of each other form a niche, which needs `FEWEST_ENCLOSED` of them.
 
     Test: the label of suppressor is shuffled over all cells that are no CD8 T cells, positions and CD8 T cells held,
     within each stratum of `strata` (nest and stroma, say), so that T cells and fibroblasts that merely share the stroma
@@ -108,7 +109,7 @@ class _Neighbors:
         here = is_suppressor[self.cell]
         owner, angle = self.owner[here], self.angle[here]
         number = np.bincount(owner, minlength=self.centers)
-        enough = (number >= FEWEST_SUPPRESSORS) & (2 * number >= self.neighbors)
+        enough = (number >= FEWEST_SUPPRESSORS) & (number >= LEAST_SHARE * self.neighbors)
         if not len(owner):
             return enough
         first = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
