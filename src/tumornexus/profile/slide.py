@@ -48,6 +48,7 @@ from tumornexus.spatial import (
 Array = np.ndarray
 NEIGHBORS_UM = 30.0
 PERMUTATIONS = 200
+SMALL_MM2 = 1.0  # assumed: a field this small shows one place of a tumor, not the tumor
 SUPPRESSORS = {"treg": {"treg"}, "mdsc": {"mdsc"}, "caf": FIBROBLAST}
 FEWEST_CELLS = 100  # of a marker's denominator; 100 tumor cells are what a PD-L1 score needs (from memory, TPS scoring)
 # Which cells a biomarker counts the positive ones among, and the name of its fact.
@@ -116,6 +117,10 @@ def _profile(slide: Slide) -> SlideProfile:
     frame = (slide.low, slide.high)
     border = border_distance(xy, tumor, frame=frame)
     notes = list(slide.notes)
+    area = float(np.prod(slide.high - slide.low)) / 1e6
+    if area < SMALL_MM2:
+        notes.append(f"the field of view is {area:.2g} mm2; the thresholds of the phenotype were set on whole sections, "
+                     "which a small field may not stand for")  # fmt: skip
     if not tells_cd8:
         notes.append("no type of the slide is CD8 T cells only: phenotype, depth and niches are not told")
     names = np.array([slide.names[n].name for n in slide.cell_type.tolist()])
@@ -138,7 +143,6 @@ def _profile(slide: Slide) -> SlideProfile:
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         niches = found._replace(enclosed=found.enclosed[back], niche=found.niche[back])
-    area = float(np.prod(slide.high - slide.low)) / 1e6
     nearest = nearest_distance(xy[cd8], xy[tumor])
     return SlideProfile(
         sample=slide.sample,

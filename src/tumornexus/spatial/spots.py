@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.spatial import cKDTree
-from scipy.stats import rankdata
 
 from tumornexus.errors import InputError
 from tumornexus.spatial.points import Array, coordinates, pairs_within, positive
@@ -62,6 +61,8 @@ def together(xy: Array, first: Array, second: Array, rng: np.random.Generator, *
     Shuffles move the second one over the spots before it is smoothed, so smoothing alone makes no correlation. NaN
     where one of them does not vary.
     """
+    from scipy.stats import rankdata  # half a second to import, which a profile without spots need not pay
+
     one, two = smoothed(xy, first, radius), np.asarray(second, float)
     ranks = rankdata(one)
     if np.ptp(one) == 0 or np.ptp(two) == 0:
