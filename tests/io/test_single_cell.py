@@ -62,6 +62,16 @@ def test_scaled_values_are_refused(data):
         read_single_cells(scaled)
 
 
+def test_scaled_values_with_normalized_ones_in_raw_are_passed_over(data):
+    log = normalized(data)
+    scaled = log.copy()
+    scaled.X = np.asarray(log.X.todense()) - 1.0
+    scaled.raw = log
+    found, expected = read_single_cells(scaled)["s1"], read_single_cells(log)["s1"]
+    assert (found.scale.name, found.scale.slot) == ("log1p", "raw")
+    assert abs(found.matrix - expected.matrix).max() == 0
+
+
 def test_values_without_a_common_total_are_refused_or_assumed_aloud(data):
     rough = data.copy()
     rough.X = rough.X * np.float32(7.3)

@@ -53,7 +53,7 @@ def pick_matrix(data: Any, path: Path, layer: str | None, scale: str | None) -> 
     """Return the matrix to read: the named one, else the first of counts in ``layers["counts"]``, ``raw`` and ``X``.
 
     Content decides, not the name: whole numbers that are not negative are counts. Where no slot holds counts, `X` is
-    read as normalized. Values that are not negative and at most 20 are logarithms: to base e where exp(x) - 1 adds up
+    read as normalized, or `raw` where `X` holds negative (scaled) values. Values that are not negative and at most 20 are logarithms: to base e where exp(x) - 1 adds up
     to the same total in every cell (within 1 %), to base 2 where 2^x - 1 does, else to base e by assumption, which is
     stated. Larger values are normalized without a logarithm where they add up to one total.
 
@@ -82,7 +82,9 @@ def pick_matrix(data: Any, path: Path, layer: str | None, scale: str | None) -> 
         if scale in (None, "counts") and are_counts(values):
             total = _sums(values)
             return Picked(_rows(values), var, total, MatrixScale("counts", slot, None, f"{slot} holds raw counts"))
-    slot, (values, var) = list(slots.items())[-1]
+    # Scanpy's usual way: X scaled for components, log-normalized values kept in raw. A negative value tells.
+    last = [(slot, held) for slot, held in reversed(slots.items()) if not _has_negative(held[0])]
+    slot, (values, var) = last[0] if last else list(slots.items())[-1]
     if scale == "counts":
         raise InputError("no matrix holds counts", file=path, field="scale", value="counts",
                          valid=f"whole numbers >= 0 in one of {', '.join(slots)}; or no scale")  # fmt: skip
@@ -141,6 +143,11 @@ def are_counts(values: Any) -> bool:
         return False
     return bool(np.array_equal(stored, np.floor(stored)) and stored.min() >= 0 and np.isfinite(stored.max())
                 and stored.max() > 0)  # fmt: skip
+
+
+def _has_negative(values: Any) -> bool:
+    stored = values.data if hasattr(values, "tocsr") else np.asarray(values)
+    return bool(stored.size and stored.min() < 0)
 
 
 def _rows(values: Any) -> Any:
