@@ -53,9 +53,10 @@ def pick_matrix(data: Any, path: Path, layer: str | None, scale: str | None) -> 
     """Return the matrix to read: the named one, else the first of counts in ``layers["counts"]``, ``raw`` and ``X``.
 
     Content decides, not the name: whole numbers that are not negative are counts. Where no slot holds counts, `X` is
-    read as normalized, or `raw` where `X` holds negative (scaled) values. Values that are not negative and at most 20 are logarithms: to base e where exp(x) - 1 adds up
-    to the same total in every cell (within 1 %), to base 2 where 2^x - 1 does, else to base e by assumption, which is
-    stated. Larger values are normalized without a logarithm where they add up to one total.
+    read as normalized, or `raw` where `X` holds negative (scaled) values. Values that are not negative and at most 20
+    are logarithms: to base e where exp(x) - 1 adds up to the same total in every cell (within 1 %), to base 2 where
+    2^x - 1 does, else to base e by assumption, which is stated. Larger values are normalized without a logarithm where
+    they add up to one total.
 
     Raises:
         InputError: no such layer, negative or missing values, values that are none of these, or not of a stated scale.

@@ -197,8 +197,8 @@ def _build(
     """Check the rows of one sample and make its slide; `everywhere` are the known types of the whole file."""
     if pixel_um is None and not unit_known:
         raise InputError("the unit of the coordinates is not known", file=path, field="pixel_um",
-                         valid="the size of one pixel in um, such as 0.5; 1 for coordinates in um; in a folder as pixel_um "
-                         "under [slide] of patient.toml or cohort.toml")  # fmt: skip
+                         valid="the size of one pixel in um, such as 0.5; 1 for coordinates in um; in a folder as "
+                         "pixel_um under [slide] of patient.toml or cohort.toml")  # fmt: skip
     pixel = 1.0 if pixel_um is None else float(pixel_um)
     if unit_known and pixel != 1.0:
         raise InputError("the columns x_um and y_um are in um already", file=path, field="pixel_um", value=pixel_um,

@@ -119,8 +119,8 @@ def _profile(slide: Slide) -> SlideProfile:
     notes = list(slide.notes)
     area = float(np.prod(slide.high - slide.low)) / 1e6
     if area < SMALL_MM2:
-        notes.append(f"the field of view is {area:.2g} mm2; the thresholds of the phenotype were set on whole sections, "
-                     "which a small field may not stand for")  # fmt: skip
+        notes.append(f"the field of view is {area:.2g} mm2; the thresholds of the phenotype were set on whole "
+                     "sections, which a small field may not stand for")  # fmt: skip
     if not tells_cd8:
         notes.append("no type of the slide is CD8 T cells only: phenotype, depth and niches are not told")
     names = np.array([slide.names[n].name for n in slide.cell_type.tolist()])
