@@ -43,6 +43,7 @@ verify: $(DEV)
 	$(BIN)/python verification/phenomena.py --out out/verification/phenomena
 	$(BIN)/python verification/fields.py --out out/verification
 	$(BIN)/python verification/keren.py --out out/verification
+	$(BIN)/python verification/toposcore.py --out out/verification
 	$(BIN)/python verification/tissue_phenotypes.py --out out/verification
 	$(BIN)/python verification/well_mixed.py --out out/verification
 

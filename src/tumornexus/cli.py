@@ -176,6 +176,7 @@ def profile_command(
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.regimen import parse_regimen
     from tumornexus.profile import profile_cohort, profile_patient, write_profiles
+    from tumornexus.profile.microbiome import stool_lines
     from tumornexus.profile.readable import require_readable
     from tumornexus.provenance import added_records, manifest
 
@@ -201,6 +202,8 @@ def profile_command(
     record = manifest(sys.argv, seed, knowledge.digest, **added_records(records, knowledge.added))
     write_profiles(profiles, out, record, twin=extra)
     typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
+    for line in stool_lines([p.patient.microbiome for p in profiles if p.patient.microbiome is not None]):
+        typer.echo(line)
 
 
 def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed: int, draws: int) -> list[Any]:

@@ -53,7 +53,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "pd_l1_positive": ("pd_l1_positive", "x_pdl1_positive_1percent"),
     "liver_metastases": ("liver_metastases", "x_Liver_Mets"),
     "brain_metastases": ("brain_metastases",),
-    "antibiotics_60d": ("antibiotics_60d", "antibiotics"),
+    "antibiotics_60d": ("antibiotics_60d", "antibiotics", "x_ATB"),  # x_ATB: two months (from memory)
     "ppi": ("ppi", "PPI"),
     "steroids": ("steroids", "corticosteroids"),
     "braf_v600": ("braf_v600",),

@@ -1,7 +1,8 @@
 """Cohort folders and patient folders, read into `Cohort` and `Patient`.
 
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
-optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]``, single cells and slides
+optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.tsv[.gz]``, a stool profile
+(``abundance.tsv[.gz]``, ``microbiome.tsv[.gz]`` or a folder ``microbiome/``), single cells and slides
 (`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``). A patient folder holds
 ``patient.toml`` and the files it names. A sample reads the same alone and with its cohort.
 """
@@ -9,8 +10,8 @@ optionally ``mutations.tsv[.gz]``, ``hla.tsv`` (by sample or patient), ``cna*.ts
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tumornexus.errors import InputError, near_misses
 from tumornexus.io.clinical import FACTS, typed_facts
 from tumornexus.io.expression import Scale, linear, map_symbols, read_scale
 from tumornexus.io.hla import read_alleles
+from tumornexus.io.microbiome import Microbiome, find_microbiome, microbiome_of_cohort, microbiome_of_patient
 from tumornexus.io.mutations import COLUMNS, read_copy_number, read_mutations
 from tumornexus.io.patient import Patient
 from tumornexus.io.patient_cells import CELL_FILES, cells_of_cohort, with_cells
@@ -91,6 +93,7 @@ class _Other:
     hla: dict[str, tuple[str, ...]] | None = None
     copy_number: pd.DataFrame | None = None
     copy_key_is_sample: bool = True
+    microbiome: Mapping[str, Microbiome] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -221,10 +224,11 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
             valid="a row for each, or cancer_type in cohort.toml",
         )
     samples = samples + extra
+    every = {*samples, *_owners(clinical).values()}
     if only is not None:
         samples = [only]
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
-    other = _read_other(folder, samples, clinical, knowledge, defaults)
+    other = _read_other(folder, samples, clinical, knowledge, defaults, every)
     cohort = _assemble(
         folder,
         expression_path or folder,
@@ -242,9 +246,14 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
 
 
 def _read_other(
-    folder: Path, samples: list[str], clinical: pd.DataFrame | None, knowledge: Knowledge, defaults: Mapping[str, Any]
+    folder: Path,
+    samples: list[str],
+    clinical: pd.DataFrame | None,
+    knowledge: Knowledge,
+    defaults: Mapping[str, Any],
+    every: Iterable[str],
 ) -> _Other:
-    """Read mutations, HLA types and copy number of the wanted samples."""
+    """Read mutations, HLA types, copy number and stool profile of the wanted samples; `every` id of the cohort."""
     other = _Other()
     notes: list[str] = []
     patients = set(samples)
@@ -277,8 +286,17 @@ def _read_other(
         )
     if found:
         other.copy_number = read_copy_number(found[0], knowledge.genes, keys=patients)
-    other.notes = tuple(notes)
+    owners = _owners(clinical)
+    other.microbiome, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
+    other.notes = (*notes, *said)
     return other
+
+
+def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
+    """Patient id by sample id, for the rows of a clinical table that give one."""
+    if clinical is None or "patient" not in clinical.columns:
+        return {}
+    return {s: p for s, p in zip(clinical["sample"], clinical["patient"], strict=True) if p}
 
 
 def _assemble(
@@ -353,6 +371,7 @@ def _assemble(
                 hla=hla or None,
                 copy_number=None if number is None else number.drop(columns="key").reset_index(drop=True),
                 mutation_assay=other.assay,
+                microbiome=other.microbiome.get(sample),
                 expression_scale=scale,
                 notes=tuple(notes),
                 source=source,
@@ -442,7 +461,7 @@ def _refuse_unknown(content: Mapping[str, Any], known: tuple[str, ...], path: Pa
             raise InputError("unknown field", file=path, field=key, valid=near_misses(key, known))
 
 
-_FILES = ("expression", "mutations", "hla", "copy_number", *CELL_FILES)
+_FILES = ("expression", "mutations", "hla", "copy_number", "microbiome", *CELL_FILES)
 _FIELDS = (
     "sample",
     "patient",
@@ -464,9 +483,9 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     """Read ``patient.toml`` and the files it names.
 
     Fields: ``sample`` and ``tumor`` (or ``cancer_type``) required; ``patient``; facts at the top level or in a table
-        ``[facts]``; file names ``expression``, ``mutations``, ``hla``, ``copy_number`` at the top level or in
-        ``[files]`` (files of these names in the folder are found without being named); ``hla`` may also be a list of
-        alleles; ``single_cell`` and ``slide`` as in `tumornexus.io.patient_cells`.
+        ``[facts]``; file names ``expression``, ``mutations``, ``hla``, ``copy_number``, ``microbiome`` at the top level
+        or in ``[files]`` (files of these names in the folder are found without being named); ``hla`` may also be a
+        list of alleles; ``single_cell`` and ``slide`` as in `tumornexus.io.patient_cells`.
     """
     path = folder / "patient.toml"
     content = _read_toml(path)
@@ -565,9 +584,12 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
     copies = None
     if copy_path:
         copies = read_copy_number(copy_path, knowledge.genes, keys=None, default_sample=sample).drop(columns="key")
+    owner = str(content.get("patient", sample))
+    stool_path = located("microbiome") if "microbiome" in files else find_microbiome(folder)
+    stool = microbiome_of_patient(stool_path, [sample.strip(), owner]) if stool_path else None
     patient = Patient(
         sample=sample.strip(),
-        patient=str(content.get("patient", sample)),
+        patient=owner,
         tumor=tumor,
         clinical=typed,
         expression=series,
@@ -575,6 +597,7 @@ def _read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) 
         hla=hla or None,
         copy_number=copies,
         mutation_assay=str(assay),
+        microbiome=stool,
         expression_scale=found_scale,
         notes=tuple(notes),
         source=folder,

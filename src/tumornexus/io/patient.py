@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tumornexus.io.microbiome import Microbiome
 from tumornexus.io.single_cell import SingleCells
 from tumornexus.io.slide import Slide
 
@@ -28,6 +29,7 @@ class Patient:
         copy_number: rows gene, call, copies, deep; None when not measured.
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
+        microbiome: gut community of a stool sample; None when not profiled.
         single_cell: single cells of the sample; slide: cells of one section of it; each None when not measured.
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
@@ -43,6 +45,7 @@ class Patient:
     hla: tuple[str, ...] | None = None
     copy_number: pd.DataFrame | None = None
     mutation_assay: str = "exome"
+    microbiome: Microbiome | None = None
     single_cell: SingleCells | None = None
     slide: Slide | None = None
     expression_scale: str | None = None

@@ -18,6 +18,7 @@ from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
 from tumornexus.profile.cells import cell_facts
 from tumornexus.profile.fusion import Extent, clonal_fraction, second_hit
+from tumornexus.profile.microbiome import stool_facts
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
 from tumornexus.profile.scores import (
     contrast,
@@ -379,7 +380,7 @@ def read_copy_number(compiled: Compiled, patient: Patient) -> Reading:
 
 
 def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
-    """Read a clinical or microbiome fact: a call at a threshold, or a logistic curve limited by the record's ratios."""
+    """Read a clinical fact: a call at a threshold, or a logistic curve limited by the record's ratios."""
     biomarker = compiled.biomarker
     name = biomarker.field or ""
     raw = patient.clinical.get(name)
@@ -437,6 +438,29 @@ def read_clinical_or_cells(compiled: Compiled, patient: Patient) -> Reading:
     return replace(at(found.value), llr=float(np.log(ratios.mean())), note=found.note)
 
 
+def read_microbiome(compiled: Compiled, patient: Patient) -> Reading:
+    """Read a microbiome biomarker from the stool profile, else from the fact of that name in the clinical table.
+
+    Where a published rule makes the call itself (TOPOSCORE, in whose gray zone Akkermansia decides), that call counts
+    rather than the threshold of the record.
+    """
+    name = compiled.biomarker.field or ""
+    found = stool_facts(patient.microbiome).get(name) if patient.microbiome is not None else None
+    if found is None:
+        return read_clinical(compiled, patient)
+    stated = patient.clinical.get(name)
+    if not found.usable:
+        if stated is not None:
+            return replace(read_clinical(compiled, patient), note="from the clinical table, not the stool profile")
+        return Reading(False, value=found.value, note=found.note)
+    reading = read_clinical(compiled, replace(patient, clinical={**patient.clinical, name: found.value}))
+    notes = [found.note] if found.note else []
+    if stated is not None:
+        notes.append(f"from the stool profile; the clinical table says {stated}")
+    call = reading.llr if found.call is None else _call(compiled.biomarker, found.call)
+    return replace(reading, llr=call, note="; ".join(notes))
+
+
 def read_hla(compiled: Compiled, patient: Patient) -> Reading:
     """Read HLA zygosity: homozygous at one or more class I loci; the extent grows with their number."""
     biomarker = compiled.biomarker
@@ -456,7 +480,7 @@ PATIENT_READERS: Mapping[str, Callable[[Compiled, Patient], Reading]] = {
     "mutation": read_mutation,
     "copy_number": read_copy_number,
     "clinical": read_clinical_or_cells,
-    "microbiome": read_clinical,
+    "microbiome": read_microbiome,
     "hla": read_hla,
 }
 

@@ -21,6 +21,7 @@ from tumornexus.knowledge.records import Mechanism
 from tumornexus.profile.cells import called_phenotype, cells_record, with_pseudobulk
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
+from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
     PATHOLOGIST,
     PHENOTYPES,
@@ -272,6 +273,8 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
         absent.append("copy number")
     if patient.hla is None:
         absent.append("HLA types")
+    if patient.microbiome is None and not patient.clinical.keys() & set(STOOL_FACTS):
+        absent.append("stool metagenome")
     for fact, words in (
         ("tmb_per_mb", "tumor mutational burden"),
         ("msi_high", "microsatellite status"),
@@ -308,6 +311,8 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         notes.append(
             f"{100 * scored.coverage:.0f} % of the reference genes were measured; signatures use those available"
         )
+    if patient.microbiome is not None:
+        notes += stool_notes(patient.microbiome)
     if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
         notes.append(
             f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is meant for before"
@@ -450,6 +455,7 @@ def profile_record(profile: Profile) -> dict[str, Any]:
         "broken_step": profile.broken_step,
         "barriers": {str(s): vars(b) for s, b in profile.barriers.items()},
         "icb_response": vars(profile.icb),
+        "microbiome": stool_record(profile.patient.microbiome, clinical) if profile.patient.microbiome else None,
         **cells_record(profile.patient),
         "mechanisms": mechanisms,
         "missing": list(profile.missing),

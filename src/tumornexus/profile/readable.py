@@ -11,6 +11,7 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.check import Finding
 from tumornexus.knowledge.load import line_in
 from tumornexus.knowledge.records import Biomarker
+from tumornexus.profile.microbiome import STOOL_FACTS
 from tumornexus.profile.phenotype import PATHOLOGIST
 from tumornexus.profile.reference import FEWEST_COVERED, Reference, load_reference
 from tumornexus.units import compatible, parse_unit
@@ -56,7 +57,7 @@ def biomarker_findings(knowledge: Knowledge, reference: Reference | None = None)
             elif b.field in NUMBERS and _differ(b.unit, NUMBERS[b.field][3]):
                 say(b, "error", "unit", f"unit mismatch: '{b.field}' is read in {NUMBERS[b.field][3]}", b.unit,
                     "values and units")  # fmt: skip
-            elif b.field and b.field not in FACTS:
+            elif b.field and b.field not in FACTS and not (b.input == "microbiome" and b.field in STOOL_FACTS):
                 close = near_misses(b.field, FACTS)
                 say(b, "info", "field", "the program has no fact of this name and reads a column so named"
                     + (f"; {close}" if close.startswith("did") else ""), b.field, "coverage")  # fmt: skip

@@ -667,6 +667,7 @@ _FACTS = (
     ("weight_kg", "Weight", "kg"),
     ("steroids", "Steroids", ""),
     ("antibiotics_60d", "Antibiotics within 60 days", ""),
+    ("ppi", "Proton-pump inhibitor", ""),
     ("liver_metastases", "Liver metastases", ""),
 )
 
@@ -697,6 +698,8 @@ def _facts(patient: Any) -> tuple[tuple[str, str], ...]:
     ):
         value = get(patient, name)
         out.append((label, "not measured" if value is None else f"{len(value):,} {unit}"))
+    stool = get(patient, "microbiome")
+    out.append(("Stool metagenome", "not measured" if stool is None else f"{len(stool.abundance):,} species"))
     return tuple(out)
 
 
