@@ -46,7 +46,8 @@ def lifelines() -> Any:
         return importlib.import_module("lifelines")
     except ImportError:
         raise InputError(
-            "survival models need the package lifelines, which is not installed", valid="pip install tumornexus[survival]"
+            "survival models need the package lifelines, which is not installed",
+            valid="pip install tumornexus[survival]",
         ) from None
 
 

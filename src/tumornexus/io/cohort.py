@@ -3,7 +3,7 @@
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
 optionally the files of `tumornexus.io.modalities` (mutations, HLA types and their loss, copy number, microsatellites,
 neoantigens, T-cell receptors), a stool profile (``abundance.tsv[.gz]``, ``microbiome.tsv[.gz]`` or a folder
-``microbiome/``) and ``cohort.toml`` (``cancer_type``, ``expression_scale``, names and options of these files). A
+``microbiome/``), single cells and slides (`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``, names and options of these files). A
 patient folder holds ``patient.toml`` and the files it names. A sample reads the same alone and with its
 cohort.
 """
@@ -36,6 +36,7 @@ from tumornexus.io.modalities import (
     refuse_unknown,
 )
 from tumornexus.io.patient import Patient
+from tumornexus.io.patient_cells import CELL_FILES, cells_of_cohort
 from tumornexus.io.patient_folder import (
     EXPRESSION_OPTIONS,
     not_in_cohort,
@@ -186,7 +187,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     defaults: dict[str, Any] = {}
     if (folder / "cohort.toml").is_file():
         defaults = read_toml(folder / "cohort.toml")
-        refuse_unknown(defaults, (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS), folder / "cohort.toml")
+        refuse_unknown(defaults, (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS, *CELL_FILES), folder / "cohort.toml")
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
         defaults["expression_scale"] = scale
@@ -233,7 +234,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         patients,
     )
     stools, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
-    return _assemble(
+    cohort = _assemble(
         folder,
         expression_path or folder,
         found,
@@ -246,6 +247,8 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         stools,
         said,
     )
+    found_cells, notes = cells_of_cohort(cohort.patients, defaults, folder, knowledge)
+    return replace(cohort, patients=found_cells, notes=(*cohort.notes, *notes))
 
 
 def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from tumornexus.io.microbiome import Microbiome
+from tumornexus.io.single_cell import SingleCells
+from tumornexus.io.slide import Slide
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Patient:
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
         microbiome: gut community of a stool sample; None when not profiled.
+        single_cell: single cells of the sample; slide: cells of one section of it; each None when not measured.
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
         source: folder the patient was read from.
@@ -44,6 +47,8 @@ class Patient:
     copy_number: pd.DataFrame | None = None
     mutation_assay: str = "exome"
     microbiome: Microbiome | None = None
+    single_cell: SingleCells | None = None
+    slide: Slide | None = None
     expression_scale: str | None = None
     notes: tuple[str, ...] = ()
     source: Path = Path(".")

@@ -17,6 +17,7 @@ from tumornexus.io.hla import read_alleles
 from tumornexus.io.microbiome import find_microbiome, microbiome_of_patient
 from tumornexus.io.modalities import FILES, OPTIONS, find_files, read_modalities, refuse_unknown
 from tumornexus.io.patient import Patient
+from tumornexus.io.patient_cells import CELL_FILES, with_cells
 from tumornexus.io.quantification import Helpers, find_quantified, read_quantified
 from tumornexus.io.tables import find_table, read_bytes
 from tumornexus.knowledge import Knowledge
@@ -78,7 +79,7 @@ def one_expression(
     return pd.Series(values, index=mapping.symbols, name=sample), scale
 
 
-_FILES = ("expression", "microbiome", *FILES)
+_FILES = ("expression", "microbiome", *FILES, *CELL_FILES)
 _FIELDS = (
     "sample",
     "patient",
@@ -159,7 +160,7 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
     if named is not None and not isinstance(named, str):
         raise InputError("a file name is needed", file=path, field="microbiome", value=named, valid='"microbiome.tsv"')
     stool = folder / named if named else find_microbiome(folder)
-    return Patient(
+    found_patient = Patient(
         sample=sample,
         patient=patient,
         tumor=tumor,
@@ -174,6 +175,7 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
         notes=tuple(notes),
         source=folder,
     )
+    return with_cells(found_patient, files, folder, knowledge)
 
 
 def _read_expression(

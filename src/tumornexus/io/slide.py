@@ -1,16 +1,14 @@
 """A slide: cells with coordinates and types, from a table or an AnnData file, checked.
 
-Tables: ``.tsv``, ``.csv``, each also ``.gz``, one row a cell. AnnData: ``.h5ad`` or ``.zarr`` with
-``obsm["spatial"]`` and a column of types in ``obs``. Names of cell types are looked up in ``cell_names.tsv`` of the
-knowledge; a name that is not there is refused, never guessed.
+Which files are read, and their columns, is the matter of `io/slide_tables.py`. Names of cell types are looked up in
+``cell_names.tsv`` of the knowledge; a name that is not there is refused, never guessed.
 """
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,30 +17,12 @@ import pandas as pd
 
 from tumornexus.cellkinds import KINDS
 from tumornexus.errors import InputError, near_misses
-from tumornexus.io.tables import read_bytes
+from tumornexus.io.slide_tables import MARKERS, name_of, read_cells
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.knowledge.cell_names import NONE, VESSEL, CellName
 
 Array = np.ndarray
 
-# Columns by what they hold, in order of preference; compared in lower case.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "x": ("x_um", "x", "x_centroid", "centroid_x", "center_x", "xcenter", "cellx", "x_position", "pos_x"),
-    "y": ("y_um", "y", "y_centroid", "centroid_y", "center_y", "ycenter", "celly", "y_position", "pos_y"),
-    "cell_type": ("cell_type", "celltype", "cell_types", "phenotype", "annotation", "cluster_name"),
-    "sample": (
-        "sample",
-        "sample_id",
-        "image",
-        "image_id",
-        "imagenumber",
-        "slide",
-        "patient",
-        "roi",
-        "fov",
-        "library_id",
-    ),
-}
 # Cells per mm^2 that a section can show. The 40 images of Keren 2018 have 3100 to 12800; the limits are assumed, wide
 # enough for a sparse stroma and for lymphoid tissue.
 FEWEST_PER_MM2, MOST_PER_MM2, TYPICAL_PER_MM2 = 300.0, 30_000.0, 6000.0
@@ -64,11 +44,12 @@ class Slide:
     Attributes:
         x_um, y_um: centers of cells, um (cell,).
         cell_type: names as the file writes them (cell,).
-        names: each of those names with its row of the table of names.
+        names: each of those names with its row of the table of names, those of other samples of the file included.
         sample: id of the sample.
         low, high: corners of the field of view, um (2,): the stated image, or the box around the cells.
         notes: what was moved or is not modeled, in words.
         source: file.
+        positive: for each marker of `MARKERS` that the file tells, which cells are positive (cell,).
     """
 
     x_um: Array
@@ -80,6 +61,7 @@ class Slide:
     high: Array
     notes: tuple[str, ...]
     source: Path
+    positive: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x_um)
@@ -139,23 +121,29 @@ class Slide:
 
 
 def read_slide(
-    path: Path | str,
+    source: Any,
     *,
     sample: str | None = None,
     pixel_um: float | None = None,
     image_size: tuple[float, float] | None = None,
     columns: Mapping[str, str] | None = None,
+    phenotypes: Mapping[str, str] | None = None,
+    groups: Path | str | None = None,
     knowledge: Knowledge | None = None,
 ) -> Slide:
     """Read the cells of one sample.
 
     Args:
-        path: table (``.tsv``, ``.csv``, ``.gz`` of either) or AnnData (``.h5ad``, ``.zarr``).
+        source: table (``.tsv``, ``.csv``, ``.gz`` of either, ``.parquet``), AnnData or SpatialData (file or object).
         sample: which sample, where the file holds several.
         pixel_um: size of one unit of the coordinates in um (1 for coordinates in um). Only columns named ``x_um`` and
-            ``y_um`` say it by themselves.
+            ``y_um``, those of QuPath in um and cell tables of Xenium say it by themselves.
         image_size: width and height of the image in units of the coordinates; None for the box around the cells.
-        columns: names of the columns for ``x``, ``y``, ``cell_type``, ``sample`` where they are not the usual ones.
+        columns: names of the columns for ``x``, ``y``, ``cell_type``, ``sample`` where they are not the usual ones, and
+            of columns that say which cells are positive for a marker of `MARKERS`.
+        phenotypes: columns of yes and no, such as those of HALO, each with the type that a yes means; the first yes of
+            a cell in this order counts, and a cell without any is ``Other``. Instead of a column of types.
+        groups: table with a type for each ``cell_id``, such as ``cell_groups.csv`` of Xenium; for cells without types.
         knowledge: catalogue with the table of names.
 
     Raises:
@@ -163,18 +151,54 @@ def read_slide(
             negative, outside the image or doubled, types that are missing or unknown (all of them, with near misses),
             or a pixel size that no tissue has.
     """
-    path = Path(path)
+    path = name_of(source)
+    table, unit_known = read_cells(source, columns or {}, phenotypes or {}, groups)
     knowledge = knowledge or load_knowledge()
-    wanted = dict(columns or {})
-    unknown = set(wanted) - set(COLUMNS)
-    if unknown:
-        raise InputError("unknown role of a column", field="columns", value=sorted(unknown), valid=", ".join(COLUMNS))
-    anndata = path.suffix in (".h5ad", ".zarr")
-    table, unit_known = _from_anndata(path, wanted) if anndata else _from_table(path, wanted)
+    everywhere = _known(table["cell_type"], knowledge)
     table, sample = _one_sample(table, sample, path)
+    return _build(table, sample, unit_known, path, pixel_um, image_size, knowledge, everywhere)
+
+
+def read_slides(
+    source: Any,
+    *,
+    pixel_um: float | None = None,
+    image_size: tuple[float, float] | None = None,
+    columns: Mapping[str, str] | None = None,
+    phenotypes: Mapping[str, str] | None = None,
+    groups: Path | str | None = None,
+    knowledge: Knowledge | None = None,
+) -> dict[str, Slide]:
+    """Read all samples of a file, by sample; a file without a column of samples is one, by the name of the file.
+
+    Arguments and errors as in `read_slide`.
+    """
+    path = name_of(source)
+    table, unit_known = read_cells(source, columns or {}, phenotypes or {}, groups)
+    knowledge = knowledge or load_knowledge()
+    if "sample" not in table.columns or not len(table):
+        table, name = _one_sample(table, None, path)
+        return {name: _build(table, name, unit_known, path, pixel_um, image_size, knowledge, {})}
+    how = (unit_known, path, pixel_um, image_size, knowledge, _known(table["cell_type"], knowledge))
+    parts = {str(name): part.reset_index(drop=True) for name, part in table.groupby("sample", sort=True)}
+    return {name: _build(part, name, *how) for name, part in parts.items()}
+
+
+def _build(
+    table: pd.DataFrame,
+    sample: str,
+    unit_known: bool,
+    path: Path,
+    pixel_um: float | None,
+    image_size: tuple[float, float] | None,
+    knowledge: Knowledge,
+    everywhere: Mapping[str, CellName],
+) -> Slide:
+    """Check the rows of one sample and make its slide; `everywhere` are the known types of the whole file."""
     if pixel_um is None and not unit_known:
         raise InputError("the unit of the coordinates is not known", file=path, field="pixel_um",
-                         valid="the size of one pixel in um, such as 0.5; 1 for coordinates in um")  # fmt: skip
+                         valid="the size of one pixel in um, such as 0.5; 1 for coordinates in um; in a folder as "
+                         "pixel_um under [slide] of patient.toml or cohort.toml")  # fmt: skip
     pixel = 1.0 if pixel_um is None else float(pixel_um)
     if unit_known and pixel != 1.0:
         raise InputError("the columns x_um and y_um are in um already", file=path, field="pixel_um", value=pixel_um,
@@ -182,82 +206,16 @@ def read_slide(
     if not (np.isfinite(pixel) and pixel > 0):
         raise InputError("not a size", file=path, field="pixel_um", value=pixel_um, valid="a number of um above 0")
     xy, low, high, notes = _coordinates(table, pixel, image_size, path)
-    names = _names(table["cell_type"], knowledge, path)
+    names = {**everywhere, **_names(table["cell_type"], knowledge, path)}
     _plausible(len(xy), low, high, pixel, path)
+    positive = {m: table[m].to_numpy(bool) for m in MARKERS if m in table.columns}
     slide = Slide(xy[:, 0], xy[:, 1], table["cell_type"].to_numpy(dtype=object).astype(str), names, sample, low, high,
-                  (), path)  # fmt: skip
+                  (), path, positive)  # fmt: skip
     if slide.left_out:
         listed = ", ".join(f"{name} ({n})" for name, n in slide.left_out.items())
         notes.append(f"{sum(slide.left_out.values())} of {len(slide)} cells are of types that the model lacks and are "
                      f"left out: {listed}")  # fmt: skip
     return replace(slide, notes=tuple(notes))
-
-
-def _pick(names: list[str], role: str, wanted: Mapping[str, str], path: Path) -> str | None:
-    """Return the column that holds a role; None for a sample column that is not there."""
-    if role in wanted:
-        if wanted[role] not in names:
-            raise InputError(f"no column of that name for {role}", file=path, field="columns", value=wanted[role],
-                             valid=near_misses(wanted[role], names))  # fmt: skip
-        return wanted[role]
-    lowered = {n.lower(): n for n in reversed(names)}
-    found = next((lowered[n] for n in COLUMNS[role] if n in lowered), None)
-    if found is None and role != "sample":
-        raise InputError("a required column is missing", file=path, field=role,
-                         valid=f"one of {', '.join(COLUMNS[role])}, or columns={{'{role}': ...}}; "
-                         f"this file has {', '.join(names[:12])}")  # fmt: skip
-    return found
-
-
-def _from_table(path: Path, wanted: Mapping[str, str]) -> tuple[pd.DataFrame, bool]:
-    """Read a text table: columns x, y, cell_type, sample as text; whether the header states um."""
-    comma = ".csv" in path.suffixes
-    if not comma and not {".tsv", ".txt"} & set(path.suffixes):
-        raise InputError("not a kind of file that holds a slide", file=path, value="".join(path.suffixes),
-                         valid=".tsv, .csv, .tsv.gz, .csv.gz, .h5ad, .zarr")  # fmt: skip
-    try:
-        table = pd.read_csv(io.BytesIO(read_bytes(path)), sep="," if comma else "\t", dtype=str, keep_default_na=False,
-                            index_col=False, encoding="utf-8-sig")  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"the table cannot be read: {str(error).strip()}", file=path,
-                         valid="one header, then the same number of cells on each line") from error  # fmt: skip
-    names = [str(c).strip() for c in table.columns]
-    table.columns = pd.Index(names)
-    picked = {role: _pick(names, role, wanted, path) for role in COLUMNS}
-    found = pd.DataFrame({role: table[column].str.strip() for role, column in picked.items() if column})
-    return found, {str(picked["x"]).lower(), str(picked["y"]).lower()} == {"x_um", "y_um"}
-
-
-def _from_anndata(path: Path, wanted: Mapping[str, str]) -> tuple[pd.DataFrame, bool]:
-    """Read an AnnData file: coordinates from ``obsm["spatial"]``, types and samples from ``obs``."""
-    if not path.exists():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError("the file does not exist", file=path, valid=near_misses(path.name, siblings) or "a file")
-    try:
-        import anndata
-    except ImportError as error:
-        raise InputError("reading AnnData files needs the package anndata", file=path,
-                         valid='pip install "tumornexus[scverse]", or a table of cells') from error  # fmt: skip
-    try:
-        data: Any = anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"the file cannot be read as AnnData: {str(error).splitlines()[0]}", file=path,
-                         valid="a file that anndata writes") from error  # fmt: skip
-    if "spatial" not in data.obsm:
-        raise InputError("there are no coordinates", file=path, field='obsm["spatial"]',
-                         valid=f"an array (cell, 2); obsm has {', '.join(data.obsm) or 'nothing'}")  # fmt: skip
-    at = np.asarray(data.obsm["spatial"])
-    if at.ndim != 2 or at.shape[1] != 2:
-        raise InputError("not coordinates of a section", file=path, field='obsm["spatial"]', value=at.shape,
-                         valid="shape (cells, 2)")  # fmt: skip
-    names = [str(c) for c in data.obs.columns]
-    found = pd.DataFrame({"x": at[:, 0], "y": at[:, 1]})
-    for role in ("cell_type", "sample"):
-        column = _pick(names, role, wanted, path)
-        if column:
-            values = data.obs[column].astype(object)
-            found[role] = values.where(values.notna(), "").astype(str).to_numpy()
-    return found, False
 
 
 def _one_sample(table: pd.DataFrame, sample: str | None, path: Path) -> tuple[pd.DataFrame, str]:
@@ -317,6 +275,12 @@ def _coordinates(
     # Half a mean distance beyond the outermost centers, so that the field of view holds whole cells.
     half = 0.5 * float(np.sqrt(max(np.prod(np.ptp(xy, axis=0)), 1.0) / len(xy)))
     return xy, np.maximum(xy.min(0) - half, 0.0), xy.max(0) + half, notes
+
+
+def _known(types: pd.Series, knowledge: Knowledge) -> dict[str, CellName]:
+    """Return the types of a file that are known; what no cell of one sample is may still be a type of its file."""
+    found = {name: knowledge.cell_names.find(name) for name in sorted(set(types.tolist()))}
+    return {name: row for name, row in found.items() if row is not None}
 
 
 def _names(types: pd.Series, knowledge: Knowledge, path: Path) -> dict[str, CellName]:

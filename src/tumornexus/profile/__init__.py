@@ -17,16 +17,28 @@ from tumornexus.profile.profile import (
 )
 from tumornexus.profile.reference import Reference, load_reference
 from tumornexus.profile.scores import ssgsea
+from tumornexus.profile.single_cell import CellProfile, profile_single_cells, score_cells
+from tumornexus.profile.slide import SlideProfile, profile_slide, score_slide
+from tumornexus.profile.spots import SpotProfile, profile_spots, score_spots
 
 __all__ = [
     "Barrier",
+    "CellProfile",
     "Evidence",
     "IcbScore",
     "Profile",
     "Reference",
+    "SlideProfile",
+    "SpotProfile",
     "load_reference",
     "profile_cohort",
     "profile_patient",
+    "profile_single_cells",
+    "profile_slide",
+    "profile_spots",
+    "score_cells",
+    "score_slide",
+    "score_spots",
     "ssgsea",
     "write_profiles",
 ]

@@ -16,6 +16,7 @@ from tumornexus.errors import InputError
 from tumornexus.io.hla import LOCI, homozygous_loci
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
+from tumornexus.profile.cells import cell_facts
 from tumornexus.profile.fusion import Extent, clonal_fraction, mutated_copies, second_hit
 from tumornexus.profile.microbiome import stool_facts
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
@@ -436,6 +437,23 @@ def read_clinical(compiled: Compiled, patient: Patient) -> Reading:
     return Reading(True, value=shown, llr=_call(biomarker, positive))
 
 
+def read_clinical_or_cells(compiled: Compiled, patient: Patient) -> Reading:
+    """Read a clinical fact; one that the clinical table lacks is read from single cells or a slide where they tell it.
+
+    A share of few cells says less than one of many: the likelihood ratio is its mean over the posterior of the share.
+    """
+    name = compiled.biomarker.field or ""
+    found = None if name in patient.clinical else cell_facts(patient).get(name)
+    if found is None:
+        return read_clinical(compiled, patient)
+
+    def at(value: float) -> Reading:
+        return read_clinical(compiled, replace(patient, clinical={**patient.clinical, name: value}))
+
+    ratios = np.exp([at(float(v)).llr for v in found.draws])
+    return replace(at(found.value), llr=float(np.log(ratios.mean())), note=found.note)
+
+
 def read_microbiome(compiled: Compiled, patient: Patient) -> Reading:
     """Read a microbiome biomarker from the stool profile, else from the fact of that name in the clinical table.
 
@@ -477,7 +495,7 @@ def read_hla(compiled: Compiled, patient: Patient) -> Reading:
 PATIENT_READERS: Mapping[str, Callable[[Compiled, Patient], Reading]] = {
     "mutation": read_mutation,
     "copy_number": read_copy_number,
-    "clinical": read_clinical,
+    "clinical": read_clinical_or_cells,
     "microbiome": read_microbiome,
     "hla": read_hla,
 }

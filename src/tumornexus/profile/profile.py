@@ -18,6 +18,7 @@ from tumornexus.io.patient import Patient
 from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
+from tumornexus.profile.cells import called_phenotype, cells_record, with_pseudobulk
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
 from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
@@ -287,8 +288,8 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
     ):
         if fact not in patient.clinical and not (fact == "ldh_uln_ratio" and "ldh_elevated" in patient.clinical):
             absent.append(words)
-    if str(patient.clinical.get("immune_phenotype", "")).lower() not in PHENOTYPES:
-        absent.append("spatial data (a pathologist's reading of CD8 cells)")
+    if called_phenotype(patient) is None:
+        absent.append("spatial data (a slide, or a pathologist's reading of CD8 cells)")
     unmeasured = [n for n, a in activities.by_mechanism.items() if a.origin == "sampled"]
     return (*absent, *(f"mechanism {n}" for n in unmeasured))
 
@@ -305,7 +306,8 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
     reference = reference or load_reference()
     plan = _plan(knowledge, reference)
     tumor = knowledge.tumors[patient.tumor]
-    notes = list(patient.notes)
+    patient, said = with_pseudobulk(patient)
+    notes = [*patient.notes, *said]
     scored = score_sample(patient.expression, reference) if patient.expression is not None else None
     if patient.expression is not None and scored is None:
         notes.append("too few stable genes were measured to normalize the expression; it was not used")
@@ -331,12 +333,12 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         if all(math.isfinite(v) for v in features.values()) and reference.phenotype:
             shares = phenotype_probabilities(features, tumor, reference)
             phenotype = PHENOTYPES[int(np.argmax(shares))]
-    call, ratio = str(patient.clinical.get("immune_phenotype", "")).lower(), _ratio_of_pathologist(knowledge)
-    if call in PHENOTYPES and ratio:
-        shares = read_by_pathologist(shares, call, ratio)
+    call, ratio = called_phenotype(patient), _ratio_of_pathologist(knowledge)
+    if call is not None and ratio:
+        shares = read_by_pathologist(shares, call.name, ratio)
         phenotype = PHENOTYPES[int(np.argmax(shares))]
         notes.append(
-            f"a pathologist called the tumor {call}; its phenotype rests on that and on expression, if measured"
+            f"{call.by} called the tumor {call.name}; its phenotype rests on that and on expression, if measured"
         )
     barriers = _barriers(plan, activities)
     features = response_features(inflamed, patient.clinical, tumor.tmb_median)
@@ -456,6 +458,7 @@ def profile_record(profile: Profile) -> dict[str, Any]:
         "barriers": {str(s): vars(b) for s, b in profile.barriers.items()},
         "icb_response": vars(profile.icb),
         "microbiome": stool_record(profile.patient.microbiome, clinical) if profile.patient.microbiome else None,
+        **cells_record(profile.patient),
         "mechanisms": mechanisms,
         "missing": list(profile.missing),
         "notes": list(profile.notes),

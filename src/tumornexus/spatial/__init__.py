@@ -21,12 +21,13 @@ from tumornexus.spatial.contacts import (
     neighborhood_enrichment,
 )
 from tumornexus.spatial.lattice import HYPOXIC_MMHG, clone_diversity, hypoxic_fraction
+from tumornexus.spatial.niches import NICHE_UM, Niches, resistant_niches
 from tumornexus.spatial.phenotype import Phenotype, classify
 from tumornexus.spatial.points import coordinates, pairs_within, site_centers
 
 __all__ = [
-    "COLD_IMMUNE_CELLS", "COMPARTMENTALIZED_BELOW", "CONTACT_UM", "HYPOXIC_MMHG", "Border", "Depth", "Enrichment",
-    "Mixing", "Phenotype", "Share", "border_distance", "classify", "clone_diversity", "coordinates", "cross_k",
-    "hypoxic_fraction", "infiltration_depth", "mixing_score", "nearest_distance", "neighborhood_enrichment",
-    "nest_share", "pairs_within", "site_centers",
+    "COLD_IMMUNE_CELLS", "COMPARTMENTALIZED_BELOW", "CONTACT_UM", "HYPOXIC_MMHG", "NICHE_UM", "Border", "Depth",
+    "Enrichment", "Mixing", "Niches", "Phenotype", "Share", "border_distance", "classify", "clone_diversity",
+    "coordinates", "cross_k", "hypoxic_fraction", "infiltration_depth", "mixing_score", "nearest_distance",
+    "neighborhood_enrichment", "nest_share", "pairs_within", "resistant_niches", "site_centers",
 ]  # fmt: skip
