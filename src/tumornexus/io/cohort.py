@@ -3,9 +3,9 @@
 A cohort folder holds ``expression.tsv[.gz]`` (genes x samples) and/or ``clinical.tsv[.gz]`` (``sample`` required) and
 optionally the files of `tumornexus.io.modalities` (mutations, HLA types and their loss, copy number, microsatellites,
 neoantigens, T-cell receptors), a stool profile (``abundance.tsv[.gz]``, ``microbiome.tsv[.gz]`` or a folder
-``microbiome/``), single cells and slides (`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``, ``expression_scale``, names and options of these files). A
-patient folder holds ``patient.toml`` and the files it names. A sample reads the same alone and with its
-cohort.
+``microbiome/``), single cells and slides (`tumornexus.io.patient_cells`) and ``cohort.toml`` (``cancer_type``,
+``expression_scale``, names and options of these files). A patient folder holds ``patient.toml`` and the files it names.
+A sample reads the same alone and with its cohort.
 """
 
 from __future__ import annotations
