@@ -700,6 +700,9 @@ def _facts(patient: Any) -> tuple[tuple[str, str], ...]:
         out.append((label, "not measured" if value is None else f"{len(value):,} {unit}"))
     stool = get(patient, "microbiome")
     out.append(("Stool metagenome", "not measured" if stool is None else f"{len(stool.abundance):,} species"))
+    cells, slide = get(patient, "single_cell"), get(patient, "slide")
+    out.append(("Single cells", "not measured" if cells is None else f"{len(cells):,} cells"))
+    out.append(("Slide with typed cells", "not measured" if slide is None else f"{len(slide.cell_type):,} cells"))
     return tuple(out)
 
 

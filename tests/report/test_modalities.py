@@ -1,4 +1,4 @@
-"""A stool profile in the report: among the files that were there, and behind the mechanism it speaks of."""
+"""Modalities in the report: among what was there, and behind the mechanism they speak of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from tumornexus.io import read_slide
 from tumornexus.io.microbiome import Microbiome
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge import load_knowledge
@@ -32,3 +33,12 @@ def test_its_evidence_says_which_way_it_speaks_and_why():
         assert (row.input, row.speaks) == ("stool metagenome", speaks)
         assert row.measured == (profiler == "metaphlan4")
         assert "20 of 37 unfavorable" in row.note
+
+
+def test_single_cells_and_slides_show_among_the_facts(tmp_path):
+    table = pd.DataFrame({"sample": "P1", "x_um": [1.0, 20.0, 40.0], "y_um": [1.0, 30.0, 50.0], "cell_type": "Tumor"})
+    table.to_csv(tmp_path / "cells.tsv", sep="\t", index=False)
+    slide = read_slide(tmp_path / "cells.tsv", sample="P1")
+    assert dict(_facts(NOBODY))["Single cells"] == "not measured"
+    assert dict(_facts(NOBODY))["Slide with typed cells"] == "not measured"
+    assert dict(_facts(replace(NOBODY, slide=slide)))["Slide with typed cells"] == "3 cells"
