@@ -309,15 +309,16 @@ class Band:
         return np.abs(self.difference) + self.half_width
 
 
-def band(values: np.ndarray, reference: np.ndarray, level: float = LEVEL) -> Band:
+def band(values: np.ndarray, reference: np.ndarray, level: float = LEVEL, comparisons: int = 0) -> Band:
     """Return the band of `values` (regimen, replicate, week, variable) around `reference` (regimen, week, variable).
 
     With m comparisons each interval has the level 1 - (1 - level)/m, so that all hold together with `level` however
-    they depend on each other (Bonferroni). The host scale has no error of its own.
+    they depend on each other (Bonferroni). The host scale has no error of its own. `comparisons`: m, where other runs
+    make more than these.
     """
-    n = values.shape[1]
+    n, many = values.shape[1], max(comparisons, reference.size)
     relative = values / reference[:, None] - 1.0
-    quantile = student.ppf(1.0 - (1.0 - level) / (2.0 * reference.size), n - 1)
+    quantile = student.ppf(1.0 - (1.0 - level) / (2.0 * many), n - 1)
     return Band(relative.mean(1), quantile * relative.std(1, ddof=1) / math.sqrt(n))
 
 
@@ -464,6 +465,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--days", type=int, default=42, help="whole weeks")
     parser.add_argument("--dt-hours", type=float, default=2.0, help="step; half and double are run as well")
     parser.add_argument("--regimens", nargs="*", default=list(REGIMENS), choices=list(REGIMENS))
+    parser.add_argument(
+        "--comparisons", type=int, default=0, help="that the band holds for, if more than are made here"
+    )
     parser.add_argument("--only-agreement", action="store_true", help="part 1 alone")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args(arguments)
@@ -478,7 +482,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     geometry = geometry_of(options.sites)
     runs = tissue_scale(patient, list(regimens.values()), geometry, growth, n, hours, options.days, options.seed)
-    found = band(runs.values, reference)
+    found = band(runs.values, reference, comparisons=options.comparisons)
     table = table_of(found, names, geometry.n_sites, hours)
     met = bool(table.within.all())
     title = (
@@ -499,7 +503,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "replicates": n,
         "days": options.days,
         "dt_hours": hours,
-        "band": f"Student's t, Bonferroni over {reference.size} comparisons, level {LEVEL}",
+        "band": f"Student's t, Bonferroni over {max(reference.size, options.comparisons)} comparisons, level {LEVEL}",
         "within": WITHIN,
         "met": met,
         "farthest": float(found.reach.max()),
