@@ -61,8 +61,8 @@ def variants(folder: Path) -> pd.DataFrame:
         own = changed[changed["gene"] == gene]
         if gene in ONCOGENES:
             own = own[own["status"].isin(["known", "likely"])]
-        found[gene] = found.index.isin(own["sample"]).astype(float)
-    found["STK11 or KEAP1"] = found[["STK11", "KEAP1"]].max(axis=1)
+        found[f"{gene}_plasma"] = found.index.isin(own["sample"]).astype(float)
+    found["stk11_or_keap1_plasma"] = found[["STK11_plasma", "KEAP1_plasma"]].max(axis=1)
     return found.reset_index()
 
 
@@ -100,12 +100,12 @@ MARKERS = {
     "burden": "blood TMB, log2(1 + count)",
     "burden_high": "blood TMB ≥ 16",
     "shed": "ctDNA burden, log2 of highest allele fraction",
-    "STK11": "STK11 variant",
-    "KEAP1": "KEAP1 variant",
-    "STK11 or KEAP1": "STK11 or KEAP1 variant",
-    "KRAS": "KRAS driver variant",
-    "TP53": "TP53 variant",
-    "EGFR": "EGFR driver variant (plasma)",
+    "STK11_plasma": "STK11 variant",
+    "KEAP1_plasma": "KEAP1 variant",
+    "stk11_or_keap1_plasma": "STK11 or KEAP1 variant",
+    "KRAS_plasma": "KRAS driver variant",
+    "TP53_plasma": "TP53 variant",
+    "EGFR_plasma": "EGFR driver variant (plasma)",
     "egfr_tissue": "EGFR mutation (tissue record)",
     "pd_l1_any": "PD-L1 TC or IC ≥ 1 % (OAK)",
     "pd_l1_high": "PD-L1 TC ≥ 50 % or IC ≥ 10 % (OAK)",

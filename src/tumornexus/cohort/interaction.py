@@ -119,6 +119,14 @@ def _ends(marker: pd.Series) -> tuple[float, float]:
     return float(marker.mean() - marker.std(ddof=0)), float(marker.mean() + marker.std(ddof=0))
 
 
+def _thin(table: pd.DataFrame) -> bool:
+    """Whether an arm has too few events among patients away from the marker's commonest value, or at it (yes or no)."""
+    away = table["marker"] != table["marker"].mode().iloc[0]
+    sides = (away, ~away) if table["marker"].nunique() == 2 else (away,)
+    events = [float(table.loc[side & (table["treated"] == arm), "event"].sum()) for side in sides for arm in (0.0, 1.0)]
+    return min(events) < FEWEST_EVENTS
+
+
 def survival_interaction(
     marker: np.ndarray,
     treated: np.ndarray,
@@ -131,18 +139,15 @@ def survival_interaction(
 
     All (patient,): `marker` in any unit (0 and 1 for yes and no), `treated` 1 or 0, `days`, `event` 1 or 0 (of one cause
     for a cause-specific hazard). `covariates` (patient, covariate) enter as main effects. Rows with a missing value take
-    no part. Where a marker is yes or no, each arm needs five events on either side, or `note` says which are missing.
+    no part. Each arm needs five events away from the marker's commonest value (and at it, where it is yes or no), or
+    nothing is estimated and `note` says so: a handful of carriers decide nothing.
     """
     table, extra, note = _ready(
         {"marker": marker, "treated": treated, "days": days, "event": event, "stratum": stratum}, covariates
     )
     n, events = len(table), int(table["event"].sum())
-    if not note and table["marker"].nunique() == 2:
-        cells = table.groupby(["treated", "marker"])["event"].sum()
-        if len(cells) < 4 or float(cells.min()) < FEWEST_EVENTS:
-            note = f"fewer than {FEWEST_EVENTS} events in an arm on one side of the marker"
-    elif not note and float(table.groupby("treated")["event"].sum().min()) < FEWEST_EVENTS:
-        note = f"fewer than {FEWEST_EVENTS} events in an arm"
+    if not note and _thin(table):
+        note = f"fewer than {FEWEST_EVENTS} events in an arm on one side of the marker"
     if note:
         return _nothing(n, events, note)
     package = lifelines()
@@ -185,6 +190,9 @@ def response_interaction(
     counts = table.groupby("treated")["response"].agg(["sum", "count"])
     if float(np.minimum(counts["sum"], counts["count"] - counts["sum"]).min()) < FEWEST_EVENTS:
         return _nothing(n, events, f"fewer than {FEWEST_EVENTS} responders or non-responders in an arm")
+    away = table["marker"] != table["marker"].mode().iloc[0]
+    if min(int((away & (table["treated"] == arm)).sum()) for arm in (0.0, 1.0)) < FEWEST_EVENTS:
+        return _nothing(n, events, f"fewer than {FEWEST_EVENTS} patients in an arm away from the marker's usual value")
     center = float(table["marker"].mean())
     spread = float(table["marker"].std(ddof=0))
     z = (table["marker"].to_numpy() - center) / spread
