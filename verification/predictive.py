@@ -6,14 +6,14 @@ Data: OAK and POPLAR (1,137 patients with lung cancer after chemotherapy; Gandar
 `oak_poplar_nsclc` below the folder that TUMORNEXUS_DATA names or below ../shared/data. Without it, or without
 lifelines, the script says so and ends.
 
-1. Treatment x marker interaction on PFS, OS and response, for everything the profile reads there, as measured and as the
+1. Treatment x marker interaction on PFS, OS and response, for all that the profile reads there, as measured and as the
    activity of a mechanism; trials as strata, Benjamini-Hochberg over the markers of an endpoint; again with covariates.
 2. Proportional hazards of the treatment (Schoenfeld residuals) and the difference in restricted mean survival by group.
 3. Competing risks: progression, and death without progression seen before, are told apart by their dates.
 4. Landmarks against immortal time: progression has a date; response has none in these data, which is said; and a sham
    response, drawn by lot on the real survival times, shows what the naive comparison makes of nothing.
-5. Decision curves of choosing the drug by a marker, the rule fitted on one trial and judged on the other, against giving
-   all the same; and of the response score for whom to treat.
+5. Decision curves of choosing the drug by a marker, the rule fitted on one trial and judged on the other, against
+   giving all the same; and of the response score for whom to treat.
 
 Writes ``predictive.tsv`` (interactions), ``predictive_rmst.tsv``, ``predictive_decision.tsv``, ``predictive.json`` (all
 numbers) and figures ``predictive_interaction.png``, ``predictive_survival.png``, ``predictive_decision.png``.
@@ -92,7 +92,7 @@ def groups_of(table: pd.DataFrame, marker: str) -> dict[str, pd.Series]:
 
 
 def restricted(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Difference in restricted mean (atezolizumab minus docetaxel) in all and by group of each marker, with its test."""
+    """Difference in restricted mean (atezolizumab minus docetaxel) in all and by group of each marker."""
     rows = []
     for endpoint, horizon in HORIZON.items():
         sets: dict[str, dict[str, pd.Series]] = {"": {"all": pd.Series(True, index=table.index)}}
@@ -133,7 +133,9 @@ def treatment_effects(table: pd.DataFrame) -> dict[str, Any]:
     found = {}
     for trial, own in table.groupby("cohort"):
         for endpoint in ("PFS", "OS"):
-            b, se, n, events = hazard_ratio(*(own[c].to_numpy() for c in ("treated", f"{endpoint}_days", f"{endpoint}_event")))
+            b, se, n, events = hazard_ratio(
+                *(own[c].to_numpy() for c in ("treated", f"{endpoint}_days", f"{endpoint}_event"))
+            )
             found[f"{trial} {endpoint}"] = ratio(Effect(b, se)) | {"n": n, "events": events}
     return found
 
@@ -202,7 +204,9 @@ def landmarks(table: pd.DataFrame, draws: int = 100) -> dict[str, Any]:
     return found
 
 
-def predicted_benefit(train: pd.DataFrame, test: pd.DataFrame, marker: str | None, endpoint: str, day: float) -> np.ndarray:
+def predicted_benefit(
+    train: pd.DataFrame, test: pd.DataFrame, marker: str | None, endpoint: str, day: float
+) -> np.ndarray:
     """Risk by `day` under docetaxel minus that under atezolizumab for the test patients, Cox model on the others."""
     columns = ["treated"]
     sets = [train.assign(days=train[f"{endpoint}_days"], event=train[f"{endpoint}_event"]), test.copy()]
@@ -240,12 +244,26 @@ def decisions(table: pd.DataFrame, draws: int) -> dict[str, DecisionCurve]:
     return found
 
 
+def beats(decision: pd.DataFrame) -> dict[str, list[float]]:
+    """Thresholds at which a rule is above treating all and above treating nobody, both intervals above 0."""
+    sure = decision[(decision["over_low"] > 0) & (decision["low"] > 0)]
+    keys = decision.loc[~decision["rule"].isin(["treat all", "same for all"]), ["endpoint", "rule"]].drop_duplicates()
+    return {
+        f"{e}: {r}": sure.loc[(sure["endpoint"] == e) & (sure["rule"] == r), "threshold"].round(2).tolist()
+        for e, r in keys.to_numpy()
+    }
+
+
 def score_in_arms(table: pd.DataFrame, draws: int) -> dict[str, Any]:
     """The response score in each arm: discrimination, and under atezolizumab calibration and net benefit."""
     known, found = table.dropna(subset="score_with_burden"), {}
     for arm, own in known.groupby("treatment"):
         area = auc_interval(own["score_with_burden"].to_numpy(), own["response"].to_numpy())
-        found[f"auc_{arm}"] = {"auc": [round(v, 4) for v in area], "n": len(own), "responders": int(own["response"].sum())}
+        found[f"auc_{arm}"] = {
+            "auc": [round(v, 4) for v in area],
+            "n": len(own),
+            "responders": int(own["response"].sum()),
+        }
     own = known[known["treated"] == 1]
     p, y = own["icb_response_score"].to_numpy(), own["response"].to_numpy()
     scale = calibration(p, y, own["cohort"].to_numpy())
@@ -325,9 +343,11 @@ def report(found: pd.DataFrame, spans: pd.DataFrame, decision: pd.DataFrame, rec
         print("\nrestricted means, days gained by atezolizumab; p of proportional hazards in the group")
         print(spans.drop(columns="marker").round(3).to_string(index=False, na_rep="-"))
         print("\nnet benefit of rules, and that minus treating all with atezolizumab")
-        shown = decision[np.isclose(decision["threshold"].to_numpy()[:, None], (-0.04, 0.0, 0.04, 0.1, 0.16)).any(axis=1)]
+        shown = decision[
+            np.isclose(decision["threshold"].to_numpy()[:, None], (-0.04, 0.0, 0.04, 0.1, 0.16)).any(axis=1)
+        ]
         print(shown.round(4).to_string(index=False))
-    for part in ("treatment", "competing", "landmark", "score"):
+    for part in ("treatment", "competing", "landmark", "score", "choosing_beats_all_and_nobody"):
         print(f"\n{part}\n{json.dumps(record[part], indent=1)}")
 
 

@@ -91,7 +91,9 @@ def patients(folder: Path, knowledge: Knowledge) -> pd.DataFrame:
         egfr_tissue=table["EGFR"].map({"NEGATIVE": 0.0, "POSITIVE": 1.0, "T790M": 1.0}),
         # First end of the PFS clock: a death on the very day of "progression" came without a progression seen before.
         end=np.where(
-            table["PFS_event"] == 0, 0, np.where((table["OS_event"] == 1) & (table["OS_days"] <= table["PFS_days"]), 2, 1)
+            table["PFS_event"] == 0,
+            0,
+            np.where((table["OS_event"] == 1) & (table["OS_days"] <= table["PFS_days"]), 2, 1),
         ),
     )  # fmt: skip
 

@@ -217,7 +217,7 @@ def cohort_command(
     fewest: Annotated[int, typer.Option("--fewest", min=6, help="Patients with an outcome that a cohort needs.")] = 20,
     records: Records = None,
 ) -> None:
-    """Associate every mechanism with response, PFS and OS in cohorts, by cancer type and treatment, and pool the strata.
+    """Associate every mechanism with response, PFS and OS in cohorts, by cancer type and treatment, and pool them.
 
     Writes associations.tsv, pooled.tsv, patients.tsv, forest.png, Kaplan-Meier figures and manifest.json.
     """
@@ -268,7 +268,9 @@ def _cohort_names(folders: list[Path]) -> list[str]:
     names = [folder.resolve().name for folder in folders]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
-        raise InputError("two cohorts of one name", field="FOLDER", value=", ".join(twice), valid="folders of different names")
+        raise InputError(
+            "two cohorts of one name", field="FOLDER", value=", ".join(twice), valid="folders of different names"
+        )
     return names
 
 

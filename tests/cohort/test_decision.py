@@ -62,18 +62,14 @@ def test_risk_of_a_rule_is_that_of_the_arms_at_its_ends():
 def test_a_marker_drawn_by_lot_gains_nothing_over_treating_all():
     _, arm, days, event = qualitative(3000, 4)
     lot = np.where(np.random.default_rng(5).random(3000) < 0.5, 0.3, 0.0)
-    found = decision_curve(
-        {"lot": lot}, arm, days, event, 100.0, np.array([0.0, 0.05]), np.full(3000, "a"), draws=60
-    )
+    found = decision_curve({"lot": lot}, arm, days, event, 100.0, np.array([0.0, 0.05]), np.full(3000, "a"), draws=60)
     assert found.over_all["lot"][2][1] < 0.0 + 0.05
     assert (found.rules["lot"][1] <= found.rules["lot"][0]).all()
     assert (found.over_all["treat all"][0] == 0.0).all()
     table = found.table()
     assert list(table["rule"].unique()) == ["treat all", "lot"]
     assert len(table) == 4
-    again = decision_curve(
-        {"lot": lot}, arm, days, event, 100.0, np.array([0.0, 0.05]), np.full(3000, "a"), draws=60
-    )
+    again = decision_curve({"lot": lot}, arm, days, event, 100.0, np.array([0.0, 0.05]), np.full(3000, "a"), draws=60)
     assert (again.rules["lot"][1] == found.rules["lot"][1]).all()
 
 

@@ -11,7 +11,7 @@ from tumornexus.errors import InputError
 
 
 def trial(seed: int, n: int, prognostic: float, predictive: float, effect: float = -0.3) -> pd.DataFrame:
-    """Two randomized trials with baseline hazards of their own; log hazard = effect T + prognostic z + predictive T z."""
+    """Two trials with baseline hazards of their own; log hazard = effect T + prognostic z + predictive T z."""
     rng = np.random.default_rng(seed)
     arm, z = rng.integers(0, 2, n).astype(float), rng.normal(size=n)
     cohort = np.where(np.arange(n) < n // 3, "a", "b")

@@ -61,7 +61,9 @@ def test_difference_is_within_strata_and_a_later_start_of_all_changes_it_not_at_
     days, event = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
     arm, name = np.repeat([p[2] for p in parts], 400), np.repeat([p[3] for p in parts], 400)
     found = rmst_difference(days, event, arm, 365.0, name)
-    truth = np.mean([m1 * (1 - np.exp(-365 / m1)) - m0 * (1 - np.exp(-365 / m0)) for m0, m1 in ((100, 200), (300, 500))])
+    truth = np.mean(
+        [m1 * (1 - np.exp(-365 / m1)) - m0 * (1 - np.exp(-365 / m0)) for m0, m1 in ((100, 200), (300, 500))]
+    )
     assert found.estimate == pytest.approx(truth, abs=3.5 * found.se)
     swapped = rmst_difference(days, event, 1.0 - arm, 365.0, name)
     assert swapped.estimate == pytest.approx(-found.estimate)

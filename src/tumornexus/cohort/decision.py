@@ -8,8 +8,8 @@ Two questions, two curves.
 
 (Vickers and Elkin 2006, doi:10.1177/0272989X06295361; from memory, not looked up).
 
-*Which of two randomized drugs?* A threshold T is the smallest fall in risk by a day that is worth giving the drug rather
-than the control (its toxicity, its cost). A rule d(x) gives the drug to some. Patients whose arm agrees with the rule
+*Which of two randomized drugs?* A threshold T is the smallest fall in risk by a day that is worth giving the drug, not
+the control (its toxicity, its cost). A rule d(x) gives the drug to some. Patients whose arm agrees with the rule
 tell what would follow from it, and
 
     net benefit(T) = risk(everybody on control) - risk(rule) - T x share given the drug
@@ -52,9 +52,7 @@ def risk_by(days: np.ndarray, event: np.ndarray, day: float) -> float:
     return 0.0 if place == 0 else 1.0 - float(survival[place - 1])
 
 
-def policy_risk(
-    choose: np.ndarray, treated: np.ndarray, days: np.ndarray, event: np.ndarray, day: float
-) -> float:
+def policy_risk(choose: np.ndarray, treated: np.ndarray, days: np.ndarray, event: np.ndarray, day: float) -> float:
     """Risk by `day` if the rule were followed: of each side in the arm the rule gives it, weighted by its share.
 
     `choose` (patient,) True where the rule gives the drug; `treated` the arm of randomization. A side without a patient
@@ -148,9 +146,7 @@ def decision_curve(
     for i in range(draws + 1):
         rows = np.concatenate([g if i == 0 else rng.choice(g, len(g)) for g in groups])
         for name, values in rules.items():
-            drawn[name].append(
-                policy_net_benefit(values[rows], arm[rows], days[rows], event[rows], day, thresholds)
-            )
+            drawn[name].append(policy_net_benefit(values[rows], arm[rows], days[rows], event[rows], day, thresholds))
     stacked = {k: np.array(v) for k, v in drawn.items()}
 
     def summary(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

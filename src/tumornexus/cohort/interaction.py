@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from tumornexus.cohort.association import PRIOR_SD, Z975, benjamini_hochberg
-from tumornexus.cohort.survival import FEWEST_EVENTS, lifelines
+from tumornexus.cohort.survival import FEWEST_EVENTS, NO_MAXIMUM, lifelines
 from tumornexus.errors import InputError, near_misses
 
 NAN = float("nan")
@@ -137,10 +137,10 @@ def survival_interaction(
 ) -> Interaction:
     """Treatment x marker interaction on a hazard (Cox, baseline hazard of its own in each stratum).
 
-    All (patient,): `marker` in any unit (0 and 1 for yes and no), `treated` 1 or 0, `days`, `event` 1 or 0 (of one cause
-    for a cause-specific hazard). `covariates` (patient, covariate) enter as main effects. Rows with a missing value take
-    no part. Each arm needs five events away from the marker's commonest value (and at it, where it is yes or no), or
-    nothing is estimated and `note` says so: a handful of carriers decide nothing.
+    All (patient,): `marker` in any unit (0 and 1 for yes and no), `treated` 1 or 0, `days`, `event` 1 or 0 (of one
+    cause for a cause-specific hazard). `covariates` (patient, covariate) enter as main effects. Rows with a missing
+    value take no part. Each arm needs five events away from the marker's commonest value (and at it, where it is yes
+    or no), or nothing is estimated and `note` says so: a handful of carriers decide nothing.
     """
     table, extra, note = _ready(
         {"marker": marker, "treated": treated, "days": days, "event": event, "stratum": stratum}, covariates
@@ -170,6 +170,8 @@ def survival_interaction(
         model.variance_matrix_.loc[names, names].to_numpy(),
         (low - center, high - center),
     )
+    if not all(abs(e.log) < NO_MAXIMUM and e.se < NO_MAXIMUM for e in found):
+        return _nothing(n, events, "the likelihood has no maximum")
     return Interaction(*found, n, events)
 
 
@@ -234,9 +236,9 @@ def associate_interaction(
 ) -> pd.DataFrame:
     """Interaction of each marker with the treatment, one row a marker, q (Benjamini-Hochberg) over the markers.
 
-    `endpoint` is ``PFS``, ``OS`` (or any NAME with ``NAME_days`` and ``NAME_event``) or ``response``; a marker with more
-    than two values enters per standard deviation. Columns `marker, endpoint, n, events`, then estimate, low, high of
-    ``interaction``, ``under_control``, ``under_treatment``, ``treatment_low``, ``treatment_high``, and `p, q, note`.
+    `endpoint` is ``PFS``, ``OS`` (or any NAME with ``NAME_days`` and ``NAME_event``) or ``response``; a marker with
+    more than two values enters per standard deviation. Columns `marker, endpoint, n, events`, then estimate, low and high
+    of ``interaction``, ``under_control``, ``under_treatment``, ``treatment_low``, ``treatment_high``, and `p, q, note`.
     """
     needed = ["response"] if endpoint == "response" else [f"{endpoint}_days", f"{endpoint}_event"]
     for column in (*markers, arm, stratum, *covariates, *needed):

@@ -1,10 +1,10 @@
 """Response and survival without immortal time: landmark analysis, and response as a fact that starts on a day.
 
 Whoever responds has lived until the response. To compare responders with others from the first day on gives that time
-to the responders, and makes a difference where there is none. At a landmark day L only patients still under observation
-are compared, grouped by what had happened by L, and time runs from L (Anderson, Cain and Gelber 1983,
-doi:10.1200/JCO.1983.1.11.710; from memory, not looked up). The other remedy is a Cox model in which response is 0 before
-its day and 1 after.
+to the responders, and makes a difference where there is none. At a landmark day L only patients still observed are
+compared, grouped by what had happened by L, and time runs from L (Anderson, Cain and Gelber 1983,
+doi:10.1200/JCO.1983.1.11.710; from memory, not looked up). The other remedy is a Cox model in which response is 0
+before its day and 1 after.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Landmark:
         index: (kept,) rows that take part.
         group: (kept,) whether it had happened by the landmark.
         days: (kept,) days from the landmark; event: (kept,) 1 or 0.
-        ended: patients whose observation had ended by the landmark; missing: rows with a missing value. Neither takes part.
+        ended: patients whose observation had ended by the landmark, who take no part.
+        missing: rows with a missing value, which take no part.
         later: patients in whom it happened after the landmark; they count as not yet.
     """
 
@@ -91,6 +92,6 @@ def time_dependent_effect(days: np.ndarray, event: np.ndarray, onset: np.ndarray
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = package.CoxTimeVaryingFitter().fit(
-                rows, id_col="id", event_col="event", start_col="start", stop_col="stop"
-            )
+            rows, id_col="id", event_col="event", start_col="start", stop_col="stop"
+        )
     return Effect(float(model.params_["on"]), float(model.standard_errors_["on"]))

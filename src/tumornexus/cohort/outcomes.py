@@ -90,7 +90,9 @@ def followed(facts: Mapping[str, object], endpoint: str, path: Path) -> tuple[fl
     columns = f"{endpoint}_days", f"{endpoint}_event"
     days, event = (to_number(_text(facts.get(c)), path, c, v) for c, v in zip(columns, ("days", "1 or 0"), strict=True))
     if event is not None and event not in (0.0, 1.0):
-        raise InputError("an event that is neither yes nor no", file=path, field=columns[1], value=event, valid="1 or 0")
+        raise InputError(
+            "an event that is neither yes nor no", file=path, field=columns[1], value=event, valid="1 or 0"
+        )
     if days is None or event is None:
         return float("nan"), float("nan")
     return float(days), float(event)

@@ -110,7 +110,9 @@ def rmst_difference(
 
     All (patient,). A stratum with an empty arm takes no part.
     """
-    names = np.full(len(np.asarray(days)), "all", dtype=object) if stratum is None else np.asarray(stratum, dtype=object)
+    names = (
+        np.full(len(np.asarray(days)), "all", dtype=object) if stratum is None else np.asarray(stratum, dtype=object)
+    )
     arrays = [np.asarray(v, dtype=float) for v in (days, event, treated)]
     ok = np.all([np.isfinite(a) for a in arrays], axis=0)
     total, estimate, variance = 0, 0.0, 0.0
@@ -141,7 +143,9 @@ def proportional_hazards_p(
 
     By lifelines, with its Kaplan-Meier transform of time. NaN with fewer than five events in an arm.
     """
-    names = np.full(len(np.asarray(days)), "all", dtype=object) if stratum is None else np.asarray(stratum, dtype=object)
+    names = (
+        np.full(len(np.asarray(days)), "all", dtype=object) if stratum is None else np.asarray(stratum, dtype=object)
+    )
     table = pd.DataFrame({"treated": treated, "days": days, "event": event}, dtype=float).assign(stratum=names).dropna()
     counts = table.groupby("treated")["event"].sum()
     if len(counts) < 2 or float(counts.min()) < FEWEST_EVENTS:

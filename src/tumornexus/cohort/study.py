@@ -1,8 +1,8 @@
 """Cohort mode: what each mechanism has to do with response, PFS and OS, stratum by stratum and pooled.
 
 Takes `CohortTable`s, one a folder. A stratum is one cohort, cancer type and class of treatment; patients of different
-strata are never compared. Within a stratum: AUC and odds ratio per standard deviation for response, Cox hazard ratio per
-standard deviation for PFS and OS, q over the scores. Over strata: random effects, q over the scores.
+strata are never compared. Within a stratum: AUC and odds ratio per standard deviation for response, Cox hazard ratio
+per standard deviation for PFS and OS, q over the scores. Over strata: random effects, q over the scores.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tumornexus.errors import InputError, near_misses
 STRATA = ("cohort", "cancer_type", "treatment_class")
 FEWEST_PATIENTS = 20  # below this an interval spans nearly every value; `--fewest` lowers it knowingly
 COLUMNS = (
-    "outcome", *STRATA, "score", "n", "events", "auc", "auc_low", "auc_high", "ratio", "low", "high", "log_ratio", "se", "p",
-    "q", "note",
+    "outcome", *STRATA, "score", "n", "events", "auc", "auc_low", "auc_high", "ratio", "low", "high", "log_ratio", "se",
+    "p", "q", "note",
 )  # fmt: skip
 
 
@@ -105,8 +105,8 @@ def refuse_useless(cohort: CohortTable, asked: Sequence[str], fewest: int) -> tu
         "the cohort has no outcome to associate with",
         file=cohort.path,
         value="; ".join(f"{k}: {v}" for k, v in why.items()) + (f" ({left})" if left else ""),
-        valid=f"a clinical table with response (CR, PR, SD, PD) or response_binary (R, NR), or PFS_days and PFS_event, or "
-        f"OS_days and OS_event, for at least {fewest} patients (--fewest) with both outcomes among them",
+        valid=f"a clinical table with response (CR, PR, SD, PD) or response_binary (R, NR), or PFS_days and PFS_event, "
+        f"or OS_days and OS_event, for at least {fewest} patients (--fewest) with both outcomes among them",
     )
 
 
@@ -121,7 +121,9 @@ def need_survival_package(outcomes: Sequence[str]) -> None:
             ) from None
 
 
-def study(cohorts: Sequence[CohortTable], outcomes: Sequence[str] = OUTCOMES, fewest: int = FEWEST_PATIENTS) -> CohortStudy:
+def study(
+    cohorts: Sequence[CohortTable], outcomes: Sequence[str] = OUTCOMES, fewest: int = FEWEST_PATIENTS
+) -> CohortStudy:
     """Associate every score with every outcome, in strata and pooled.
 
     Args:
@@ -152,7 +154,9 @@ def study(cohorts: Sequence[CohortTable], outcomes: Sequence[str] = OUTCOMES, fe
                                         "or_low": "low", "or_high": "high"})  # fmt: skip
         else:
             rows = associate_survival(known, list(scores), outcome, STRATA)
-            rows = rows.rename(columns={"log_hr": "log_ratio", "hazard_ratio": "ratio", "hr_low": "low", "hr_high": "high"})
+            rows = rows.rename(
+                columns={"log_hr": "log_ratio", "hazard_ratio": "ratio", "hr_low": "low", "hr_high": "high"}
+            )
             rows[["auc", "auc_low", "auc_high"]] = np.nan
         parts.append(rows.assign(outcome=outcome)[list(COLUMNS)])
         whole = pool_associations(rows, "log_ratio").rename(columns={"estimate": "ratio"})

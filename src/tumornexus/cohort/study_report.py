@@ -14,7 +14,11 @@ from tumornexus.cohort.figures import STRONG, WARM, Line, forest, kaplan_meier
 from tumornexus.cohort.study import CohortStudy
 from tumornexus.io.write import whole, write_results
 
-TITLES = {"response": "odds ratio of response", "PFS": "hazard ratio of progression or death", "OS": "hazard ratio of death"}
+TITLES = {
+    "response": "odds ratio of response",
+    "PFS": "hazard ratio of progression or death",
+    "OS": "hazard ratio of death",
+}
 SMALL_Q = 0.1
 WIDEST = (0.1, 10.0)  # ends of intervals are drawn within these ratios; the text at the right is not cut
 MOST_ROWS, MOST_CURVES = 45, 6
@@ -26,13 +30,15 @@ def _pyplot() -> Any:
 
 
 def forest_figure(study: CohortStudy, path: Path) -> None:
-    """Forest plot: pooled ratio of each score, one panel an outcome; with several strata, theirs below the first six."""
+    """Forest plot: pooled ratio of each score, one panel an outcome; with several strata, those of six too."""
     plt = _pyplot()
     first = study.pooled[study.pooled["outcome"] == study.outcomes[0]].dropna(subset=["ratio"])
     order = first.sort_values("p")["score"].tolist()
     order += [s for s in study.scores if s not in order]
     shown, single = order[:MOST_ROWS], study.associations.groupby("outcome")["cohort"].nunique().max() == 1
-    strata = list(dict.fromkeys(map(tuple, study.associations[["cohort", "cancer_type", "treatment_class"]].to_numpy())))
+    strata = list(
+        dict.fromkeys(map(tuple, study.associations[["cohort", "cancer_type", "treatment_class"]].to_numpy()))
+    )
     details = set() if single and len(strata) == 1 else set(shown[:MOST_CURVES])
     rows: list[tuple[str, tuple[str, ...] | None]] = []
     for score in shown:
@@ -47,7 +53,9 @@ def forest_figure(study: CohortStudy, path: Path) -> None:
         by = {(r.score, r.cohort, r.cancer_type, r.treatment_class): r for r in own.itertuples()}
         lines = []
         for score, stratum in rows:
-            found: Any = pooled.loc[score] if stratum is None and score in pooled.index else by.get((score, *(stratum or ())))
+            found: Any = (
+                pooled.loc[score] if stratum is None and score in pooled.index else by.get((score, *(stratum or ())))
+            )
             label = score if stratum is None else "   " + " · ".join(stratum)
             if found is None or not np.isfinite(found.ratio):
                 lines.append(Line(label, *[np.nan] * 3, 0.0, "not estimable"))
@@ -91,7 +99,7 @@ def _side(study: CohortStudy, score: str, outcome: str) -> np.ndarray:
 
 
 def curve_figure(study: CohortStudy, outcome: str, scores: Sequence[str], path: Path) -> None:
-    """Kaplan-Meier curves, split at the median of the own stratum; titles give the pooled Cox model, not the split's p."""
+    """Kaplan-Meier curves, split at the median of the stratum; titles give the pooled Cox model, no p of the split."""
     plt = _pyplot()
     columns = min(3, len(scores))
     rows = -(-len(scores) // columns)
