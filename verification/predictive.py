@@ -128,6 +128,18 @@ def restricted(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     return whole
 
 
+def by_trial(table: pd.DataFrame) -> dict[str, Any]:
+    """Interaction on PFS and OS in each trial by itself, of burden and of the response score."""
+    found = {}
+    for trial, own in table.groupby("cohort"):
+        for endpoint in ("PFS", "OS"):
+            rows = associate_interaction(own, ["burden", "burden_high", "score_with_burden"], endpoint)
+            for r in rows.to_dict(orient="records"):
+                keys = ("n", "interaction", "interaction_low", "interaction_high", "p")
+                found[f"{trial} {endpoint}: {r['marker']}"] = {k: round(float(r[k]), 4) for k in keys}
+    return found
+
+
 def treatment_effects(table: pd.DataFrame) -> dict[str, Any]:
     """Hazard ratio of atezolizumab over docetaxel by trial, to be held against what the trials reported."""
     found = {}
@@ -319,7 +331,8 @@ def main() -> int:
         "by_arm": {str(k): int(v) for k, v in table["treatment"].value_counts().items()},
         "plasma_sequenced": int(table["blood_TMB"].notna().sum()), "markers": len(names),
         "smallest_q": {e: round(float(found.loc[found["endpoint"] == e, "q"].min()), 4) for e in ENDPOINTS},
-        "treatment": treatment_effects(table), "competing": ends, "landmark": marks, "score": score,
+        "treatment": treatment_effects(table), "by_trial": by_trial(table), "competing": ends,
+        "landmark": marks, "score": score, "choosing_beats_all_and_nobody": beats(decision),
         "cpu_seconds": round(time.process_time() - started),
     }  # fmt: skip
     (options.out / "predictive.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -347,7 +360,7 @@ def report(found: pd.DataFrame, spans: pd.DataFrame, decision: pd.DataFrame, rec
             np.isclose(decision["threshold"].to_numpy()[:, None], (-0.04, 0.0, 0.04, 0.1, 0.16)).any(axis=1)
         ]
         print(shown.round(4).to_string(index=False))
-    for part in ("treatment", "competing", "landmark", "score", "choosing_beats_all_and_nobody"):
+    for part in ("treatment", "by_trial", "competing", "landmark", "score", "choosing_beats_all_and_nobody"):
         print(f"\n{part}\n{json.dumps(record[part], indent=1)}")
 
 

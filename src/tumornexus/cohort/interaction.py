@@ -237,8 +237,9 @@ def associate_interaction(
     """Interaction of each marker with the treatment, one row a marker, q (Benjamini-Hochberg) over the markers.
 
     `endpoint` is ``PFS``, ``OS`` (or any NAME with ``NAME_days`` and ``NAME_event``) or ``response``; a marker with
-    more than two values enters per standard deviation. Columns `marker, endpoint, n, events`, then estimate, low and high
-    of ``interaction``, ``under_control``, ``under_treatment``, ``treatment_low``, ``treatment_high``, and `p, q, note`.
+    more than two values enters per standard deviation. Columns `marker, endpoint, n, events`, then estimate, low and
+    high of ``interaction``, ``under_control``, ``under_treatment``, ``treatment_low``, ``treatment_high``, and `p, q,
+    note`.
     """
     needed = ["response"] if endpoint == "response" else [f"{endpoint}_days", f"{endpoint}_event"]
     for column in (*markers, arm, stratum, *covariates, *needed):
