@@ -87,6 +87,10 @@ def test_response_interaction_is_recovered_and_a_separated_one_is_finite():
     found = response_interaction(*columns, table["cohort"].to_numpy())
     assert within(found.interaction, 0.5)
     assert within(found.under_control, 0.4)
+    moved = response_interaction(3.0 + 10.0 * columns[0], *columns[1:], table["cohort"].to_numpy())
+    assert moved.interaction.log == pytest.approx(found.interaction.log / 10.0)
+    assert moved.interaction.se == pytest.approx(found.interaction.se / 10.0)
+    assert moved.treatment_high.log == pytest.approx(found.treatment_high.log)
     small = table.head(60).assign(response=lambda t: (t["treated"] * t["z"] > 0.2).astype(float))
     small.loc[small.index[small["treated"] == 0][:6], "response"] = 1.0
     columns = [small[c].to_numpy() for c in ("z", "treated", "response")]
