@@ -44,16 +44,18 @@ def test_a_synonymous_variant_and_an_unknown_one_of_an_oncogene_do_not_count(scr
 def test_predicted_benefit_is_what_was_planted(script):
     """Exponential times: hazard 0.004 a day under control, under the drug 0.004 for marker 0 and 0.001 for marker 1."""
     pytest.importorskip("lifelines")
+    import predictive_decision
+
     rng = np.random.default_rng(1)
     arm, marker = rng.integers(0, 2, 6000).astype(float), rng.integers(0, 2, 6000).astype(float)
     days = rng.exponential(1.0 / np.where((arm == 1) & (marker == 1), 0.001, 0.004))
     table = pd.DataFrame({"treated": arm, "m": marker, "OS_days": days, "OS_event": 1.0})
     half = np.arange(6000) < 3000
-    found = script.predicted_benefit(table[half], table[~half], "m", "OS", 200.0)
+    found = predictive_decision.predicted_benefit(table[half], table[~half], "m", "OS", 200.0)
     truth = np.exp(-0.2) - np.exp(-0.8)
     assert found[marker[~half] == 1].mean() == pytest.approx(truth, abs=0.05)
     assert found[marker[~half] == 0].mean() == pytest.approx(0.0, abs=0.05)
-    same = script.predicted_benefit(table[half], table[~half], None, "OS", 200.0)
+    same = predictive_decision.predicted_benefit(table[half], table[~half], None, "OS", 200.0)
     assert np.ptp(same) < 1e-12
 
 
