@@ -45,6 +45,7 @@ verify: $(DEV)
 	$(BIN)/python verification/keren.py --out out/verification
 	$(BIN)/python verification/toposcore.py --out out/verification
 	$(BIN)/python verification/cohorts.py --out out/verification/cohorts
+	$(BIN)/python verification/predictive.py --out out/verification
 	$(BIN)/python verification/tissue_phenotypes.py --out out/verification
 	$(BIN)/python verification/well_mixed.py --out out/verification
 

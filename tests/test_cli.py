@@ -63,11 +63,13 @@ def test_help_names_every_command(command):
     told = command("--help")
     assert told.code == 0
     for name in (
-        "run", "profile", "design", "export-sbml", "export", "network", "explain", "compare", "check", "schema", "new",
-        "data",
+        "run", "profile", "cohort", "design", "export-sbml", "export", "network", "explain", "compare", "check",
+        "schema", "new", "data",
     ):  # fmt: skip
         assert name in told.out
-    for name in ("run", "profile", "design", "network", "export", "explain", "compare", "check", "export-sbml"):
+    for name in (
+        "run", "profile", "cohort", "design", "network", "export", "explain", "compare", "check", "export-sbml",
+    ):  # fmt: skip
         told = command(name, "--help")
         assert told.code == 0
         assert "--knowledge" in told.out

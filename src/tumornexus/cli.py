@@ -206,6 +206,74 @@ def profile_command(
         typer.echo(line)
 
 
+@app.command("cohort")
+def cohort_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="One cohort folder or several.")],
+    out: Out,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", help="response, PFS or OS; may be repeated. All that the folders hold by default."),
+    ] = None,
+    fewest: Annotated[int, typer.Option("--fewest", min=6, help="Patients with an outcome that a cohort needs.")] = 20,
+    records: Records = None,
+) -> None:
+    """Associate every mechanism with response, PFS and OS in cohorts, by cancer type and treatment, and pool them.
+
+    Writes associations.tsv, pooled.tsv, patients.tsv, forest.png, Kaplan-Meier figures and manifest.json.
+    """
+    from rich.console import Console
+
+    from tumornexus.cohort.outcomes import cohort_table
+    from tumornexus.cohort.study import check_outcomes, need_survival_package, refuse_useless, study
+    from tumornexus.cohort.study_report import SMALL_Q, summary_table, write_study
+    from tumornexus.io import read_cohort
+    from tumornexus.knowledge import load_knowledge
+    from tumornexus.profile import profile_cohort
+    from tumornexus.profile.readable import require_readable
+    from tumornexus.profile.reference import load_reference
+    from tumornexus.provenance import added_records, installed_version, manifest
+
+    asked = check_outcomes(outcome or ())
+    names = _cohort_names(folders)
+    knowledge = load_knowledge(extra=records)
+    require_readable(knowledge)
+    tables = []
+    for folder, name in zip(folders, names, strict=True):
+        cohort = read_cohort(folder, knowledge)
+        with _bar(f"profiling {name}", len(cohort)) as tick:
+            profiles = profile_cohort(cohort, knowledge, progress=lambda done, total, tick=tick: tick(1))
+        tables.append(cohort_table(profiles, name, folder))
+        need_survival_package(refuse_useless(tables[-1], asked, fewest))
+    with _bar("associating", 0):
+        found = study(tables, asked, fewest)
+    record = manifest(
+        sys.argv, 0, knowledge.digest, reference_digest=load_reference().digest, fewest=fewest,
+        cohorts={t.name: len(t.table) for t in tables}, lifelines=installed_version("lifelines"),
+        **added_records(records, knowledge.added),
+    )  # fmt: skip
+    with _bar("drawing", 0):
+        written = write_study(found, out, record)
+    Console(highlight=False).print(summary_table(found))
+    if not bool((found.pooled["q"] < SMALL_Q).any()):
+        typer.echo("no score has a false discovery rate below 10 %")
+    for note in found.notes:
+        typer.echo(note)
+    typer.echo(f"{len(found.table)} patients: {out / 'associations.tsv'}, {', '.join(written)}")
+
+
+def _cohort_names(folders: list[Path]) -> list[str]:
+    """Names of the cohorts: their folders' names, which must differ."""
+    from tumornexus.errors import InputError
+
+    names = [folder.resolve().name for folder in folders]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(
+            "two cohorts of one name", field="FOLDER", value=", ".join(twice), valid="folders of different names"
+        )
+    return names
+
+
 def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed: int, draws: int) -> list[Any]:
     _keep_compiled()
     from tumornexus.design.candidates import backbone_drug

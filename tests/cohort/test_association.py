@@ -144,3 +144,13 @@ def test_calibration_knows_true_too_bold_and_too_shy():
     assert all(low <= observed <= high for _, observed, low, high, _ in true.bins)
     everybody = calibration(np.full(4000, y.mean()) + 1e-9 * logit, y, names)
     assert everybody.brier == pytest.approx(everybody.brier_of_rate)
+
+
+def test_events_on_one_side_only_are_not_estimable_and_say_so():
+    """Carriers without an event have no finite hazard ratio: a row with its reason, no overflow."""
+    pytest.importorskip("lifelines")
+    table = cohort(n=60).assign(cohort="a", carrier=lambda t: (np.arange(60) < 12).astype(float))
+    table["PFS_event"] = np.where(table["carrier"] == 1, 0.0, 1.0)
+    found = associate_survival(table, ["carrier"], "PFS").iloc[0]
+    assert np.isnan(found["hazard_ratio"])
+    assert "did not converge" in found["note"]

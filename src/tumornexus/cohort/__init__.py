@@ -2,8 +2,10 @@
 
 Takes tables with one row a patient (activities or any other score, response, follow-up) and gives association tables,
 meta-analyses over cohorts, discrimination and calibration with intervals, and figures. Cohorts are never poured into
-one pot: each comparison is made within a cohort and then pooled. May import errors, knowledge, io and profile, never a
-simulator. Survival models come from lifelines, an optional package whose absence is told.
+one pot: each comparison is made within a cohort and then pooled. Randomized arms have modules of their own
+(`interaction`, `rmst`, `landmark`, `competing`, `decision`), and so has the command ``tumornexus cohort`` (`outcomes`,
+`study`, `study_report`). May import errors, knowledge, io and profile, never a simulator. Survival models come from
+lifelines, an optional package whose absence is told.
 """
 
 from tumornexus.cohort.association import (

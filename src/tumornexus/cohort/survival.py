@@ -19,6 +19,8 @@ import pandas as pd
 
 from tumornexus.errors import InputError
 
+# Beyond this a log hazard ratio or its error has no finite maximum: all events lie on one side of the score.
+NO_MAXIMUM = 15.0
 FEWEST_EVENTS = 5  # below this a Cox model of one covariate says nothing
 
 
@@ -54,7 +56,8 @@ def lifelines() -> Any:
 def hazard_ratio(score: np.ndarray, days: np.ndarray, event: np.ndarray) -> tuple[float, float, int, int]:
     """Log hazard ratio per unit of `score`, its standard error, patients and events; Cox model by lifelines.
 
-    All (patient,); rows with a missing value take no part. NaN where fewer than five events or no spread is left.
+    All (patient,); rows with a missing value take no part. NaN where fewer than five events or no spread is left, or
+    where the likelihood has no maximum.
     """
     table = pd.DataFrame({"score": score, "days": days, "event": event}, dtype=float).dropna()
     n, events = len(table), int(table["event"].sum())
@@ -67,7 +70,10 @@ def hazard_ratio(score: np.ndarray, days: np.ndarray, event: np.ndarray) -> tupl
             model = package.CoxPHFitter().fit(table.assign(days=table["days"].clip(lower=0.5)), "days", "event")
         except (package.exceptions.ConvergenceError, np.linalg.LinAlgError):
             return float("nan"), float("nan"), n, events
-    return float(model.params_["score"]), float(model.standard_errors_["score"]), n, events
+    b, se = float(model.params_["score"]), float(model.standard_errors_["score"])
+    if not abs(b) < NO_MAXIMUM or not se < NO_MAXIMUM:
+        return float("nan"), float("nan"), n, events
+    return b, se, n, events
 
 
 def _pairs(days: np.ndarray, event: np.ndarray) -> np.ndarray:
