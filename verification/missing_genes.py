@@ -51,7 +51,7 @@ def without_genes(patient: Patient, share: float, seed: int) -> Patient:
     assert patient.expression is not None
     measured = patient.expression.dropna()
     generator = named_generator(seed, "missing genes", patient.sample)
-    kept = np.sort(generator.permutation(len(measured))[int(round(share * len(measured))) :])
+    kept = np.sort(generator.permutation(len(measured))[round(share * len(measured)) :])
     return replace(patient, expression=measured.iloc[kept])
 
 
@@ -132,9 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{s['median_width_active']:>7.2f}{s['median_shift']:>7.3f}{s['shift_95']:>6.2f}{s['lost']:>7.3f}"
         )
     whole = found["all"]
-    print(
-        f"\n  within the interval in at least {SHARE_WITHIN:.0%}: {'met' if whole['inside'] >= SHARE_WITHIN else 'MISSED'}"
-    )
+    met = "met" if whole["inside"] >= SHARE_WITHIN else "MISSED"
+    print(f"\n  within the interval in at least {SHARE_WITHIN:.0%}: {met}")
     print(f"  median width at most {WIDTH}: {'met' if whole['median_width'] <= WIDTH else 'MISSED'}")
     options.out.mkdir(parents=True, exist_ok=True)
     record = {"knowledge_digest": knowledge.digest, "share": SHARE, "targets": [SHARE_WITHIN, WIDTH], "found": found}
