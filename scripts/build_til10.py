@@ -21,8 +21,8 @@ from tumornexus.knowledge import load_knowledge
 
 FOLDER = Path("quantiseq") / "deconvolution"
 HEADER = """\
-# Signature matrix TIL10 (TPM of ten immune cell types; row mrna_content: RNA content of a cell, relative), approved gene
-# symbols, {n} genes: those left out by the authors for RNA-seq and for tumors ({dropped}) are not here. Written by
+# Signature matrix TIL10 (TPM of ten immune cell types; row mrna_content: RNA content of a cell, relative), approved
+# gene symbols, {n} genes: those left out by the authors for RNA-seq and for tumors ({dropped}) are not here. Written by
 # scripts/build_til10.py from icbi-lab/quanTIseq. Finotello et al. 2019, Genome Medicine 11:34,
 # doi:10.1186/s13073-019-0638-6. Its license:
 """

@@ -1,4 +1,4 @@
-"""Cell fractions: the published example, the conditions of the optimum, mixtures of known parts, and what is missing."""
+"""Cell fractions: the published example, the conditions of the optimum, mixtures of known parts, what is missing."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_groups_name_cells_of_the_catalogue_with_genes_that_can_be_read():
 
 
 def test_planted_cells_are_found():
-    """A typical tumor with a fifth of its cells B cells added: fraction and marker score of B cells rise, others not."""
+    """A typical tumor with a fifth of B cells added: fraction and marker score of B cells rise, others not."""
     signature, before = load_signature(), typical()
     i = signature.cells.index("B.cells")
     added = pd.Series(signature.profiles[:, i], index=signature.genes) * UNIVERSE_TOTAL / 1e6

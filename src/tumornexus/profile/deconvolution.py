@@ -2,8 +2,8 @@
 
     minimize |A x - b|  subject to  x >= 0, sum x <= 1;   fraction_k = sum(x) (x_k / r_k) / sum_j (x_j / r_j)
 
-A (gene, cell) is the signature matrix TIL10, b the sample in TPM, r the RNA content of a cell of each type; what is left
-to one is everything that has no profile (cancer cells, stroma). The method and the matrix are those of quanTIseq
+A (gene, cell) is the signature matrix TIL10, b the sample in TPM, r the RNA content of a cell; what is left to
+one is everything that has no profile (cancer cells, stroma). The method and the matrix are those of quanTIseq
 (Finotello et al. 2019, doi:10.1186/s13073-019-0638-6); the code is our own. Fibroblasts and endothelium have no profile
 with an open license; they get a marker score only.
 
@@ -68,8 +68,8 @@ class CellFraction:
     Attributes:
         group: id of the cell type (`cell_groups`).
         fraction, low, high: share of all cells with its 90 % interval; None without a profile or with too few genes.
-        marker_score, marker_low, marker_high: mean of the markers in reference standard deviations of single genes, with
-            the 90 % interval from their disagreement; None with fewer than half of them measured.
+        marker_score, marker_low, marker_high: mean of the markers in reference standard deviations of single genes,
+            with the 90 % interval from their disagreement; None with fewer than half of them measured.
         genes_measured: of the markers.
         genes_missing: of the markers.
     """

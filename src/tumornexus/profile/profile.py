@@ -23,6 +23,7 @@ from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
 from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
+    FEATURES,
     PATHOLOGIST,
     PHENOTYPES,
     phenotype_features,
@@ -332,7 +333,7 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         cells = composition(patient.expression, scored, reference)
         features = phenotype_features(scored, reference)
         inflamed = features["inflamed"]
-        if all(math.isfinite(v) for v in features.values()) and reference.phenotype:
+        if all(math.isfinite(features[n]) for n in FEATURES) and reference.phenotype:
             shares = phenotype_probabilities(features, tumor, reference)
             phenotype = PHENOTYPES[int(np.argmax(shares))]
     call, ratio = str(patient.clinical.get("immune_phenotype", "")).lower(), _ratio_of_pathologist(knowledge)
