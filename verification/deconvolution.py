@@ -4,14 +4,14 @@
 
 1. Simulated mixtures, with known fractions. Profiles of a patient are those of TIL10 with every gene of every cell type
    off by a log-normal factor (standard deviation 0.8 log2, assumed), a tenth to two thirds of the cells are immune, the
-   rest expresses three in ten of the signature's genes a little (median 2 TPM), and the total is off as between cohorts.
-   Nothing was fitted to them. Errors of the matrix itself, such as
-   tumor states that no blood cell has, are not simulated: expect less on real samples.
+   rest expresses three in ten of the signature's genes a little (median 2 TPM), and the total is off as between
+   cohorts. Nothing was fitted to them. Errors of the matrix itself, such as tumor states that no blood cell has, are
+   not simulated: expect less on real samples.
 2. Flow cytometry of four melanoma metastases in lymph nodes (GSE93722, Racle et al. 2017, doi:10.7554/eLife.26476), not
    among the data here: FOLDER holds expression.tsv (gene x sample, TPM) and fractions.tsv (sample, cell_type,
    true_fraction with B cell, T cell CD4+, T cell CD8+, NK cell).
-3. Other measurements of the same tumors: T-cell fraction by sequencing of T-cell receptors (riaz2017, snyder2017), PD-L1
-   on immune cells and the pathologist's phenotype (imvigor210, marker scores only: its panel lacks most of TIL10).
+3. Other measurements of the same tumors: T-cell fraction by sequencing of T-cell receptors (riaz2017, snyder2017),
+   PD-L1 on immune cells and the pathologist's phenotype (imvigor210, marker scores only: its panel lacks two thirds).
 
 Intervals of rank correlations and areas are 95 %, percentile bootstrap over patients (2000 draws).
 """

@@ -68,7 +68,7 @@ def _positions(reference: Reference) -> dict[str, np.ndarray]:
 
 
 def phenotype_features(scored: Scored, reference: Reference) -> dict[str, float]:
-    """Standardized inflamed, stroma and lymphoid scores, and mean z of each program; NaN with half its genes missing."""
+    """Standardized inflamed, stroma and lymphoid scores, and mean z of each program; NaN with too few genes."""
     found = {"inflamed": scored.inflamed}
     for name in FEATURES[1:]:
         found[name] = standard_contrast(scored.z, reference.positions(panels()[name]), NO_INDICES, reference, name)
