@@ -108,7 +108,7 @@ def test_a_panel_is_scaled_by_its_stable_genes(patients, knowledge, factor):
     genes = [g for g in reference.genes if g in read | set(stable) | set(filling)]
     assert 1400 < len(genes) < 2200
     expected, found = [], []
-    for patient in patients:
+    for patient in patients[:6]:
         whole, part = (score_sample(e, reference) for e in (patient.expression, factor * patient.expression[genes]))
         assert part.offset - np.log2(factor) == pytest.approx(whole.offset, abs=0.35)
         assert not len(part.position), "no ranks within a panel"
