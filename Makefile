@@ -27,6 +27,7 @@ lint: $(DEV)
 
 bench: $(RUNTIME)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/profile.py
 	$(BIN)/python benchmarks/tissue.py --tissue60
 
 # Longer arguments with the world; each script writes its figures and numbers under out/verification.
@@ -46,6 +47,9 @@ verify: $(DEV)
 	$(BIN)/python verification/toposcore.py --out out/verification
 	$(BIN)/python verification/cohorts.py --out out/verification/cohorts
 	$(BIN)/python verification/predictive.py --out out/verification
+	$(BIN)/python verification/missing_genes.py --out out/verification
+	$(BIN)/python verification/deconvolution.py --out out/verification
+	$(BIN)/python verification/phenotype.py --out out/verification
 	$(BIN)/python verification/tissue_phenotypes.py --out out/verification
 	$(BIN)/python verification/well_mixed.py --out out/verification
 

@@ -32,7 +32,9 @@ def test_the_interval_holds_its_mass_around_the_median(p, a, b, mass):
     activity = Activity(p, a, b, "measured")
     low, high = activity.interval(mass)
     assert low <= activity.quantile(0.5) <= high
-    assert 0.0 <= activity.mean <= 1.0
+    assert 0.0 <= low <= activity.mean <= high <= 1.0, "the number that is shown lies in its interval"
+    for end, tail in ((low, 0.5 - mass / 2.0), (high, 0.5 + mass / 2.0)):
+        assert abs(end - activity.quantile(tail)) < 0.01 + 1e-12 or abs(end - activity.mean) < 0.01 + 1e-12
 
 
 def test_an_absent_mechanism_is_zero_and_nothing_else():

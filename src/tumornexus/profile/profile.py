@@ -19,10 +19,12 @@ from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
 from tumornexus.profile.cells import called_phenotype, cells_record, with_pseudobulk
+from tumornexus.profile.deconvolution import Composition, composition, composition_record
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
 from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
+    FEATURES,
     PATHOLOGIST,
     PHENOTYPES,
     phenotype_features,
@@ -102,7 +104,7 @@ class Profile:
 
     `phenotype` is None where neither expression nor a pathologist's call is known; the three probabilities are then
     those of the tumor type. `inflamed_score` is in reference standard deviations. `missing` names what was not
-    measured.
+    measured. `composition` holds cell fractions and marker scores, None without usable expression.
     """
 
     sample: str
@@ -120,6 +122,7 @@ class Profile:
     missing: tuple[str, ...]
     notes: tuple[str, ...]
     patient: Patient
+    composition: Composition | None = None
 
 
 @dataclass(frozen=True)
@@ -327,10 +330,12 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
     activities = Activities(patient.sample, patient.tumor, by_mechanism)
     shares, phenotype = phenotype_prior(tumor), None
     inflamed = float("nan")
-    if scored is not None:
+    cells = None
+    if scored is not None and patient.expression is not None:
+        cells = composition(patient.expression, scored, reference)
         features = phenotype_features(scored, reference)
         inflamed = features["inflamed"]
-        if all(math.isfinite(v) for v in features.values()) and reference.phenotype:
+        if all(math.isfinite(features[n]) for n in FEATURES) and reference.phenotype:
             shares = phenotype_probabilities(features, tumor, reference)
             phenotype = PHENOTYPES[int(np.argmax(shares))]
     call, ratio = called_phenotype(patient), _ratio_of_pathologist(knowledge)
@@ -359,6 +364,7 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         missing=_missing(patient, scored, activities),
         notes=tuple(notes),
         patient=patient,
+        composition=cells,
     )
 
 
@@ -457,6 +463,7 @@ def profile_record(profile: Profile) -> dict[str, Any]:
         "broken_step": profile.broken_step,
         "barriers": {str(s): vars(b) for s, b in profile.barriers.items()},
         "icb_response": vars(profile.icb),
+        "cell_fractions": composition_record(profile.composition) if profile.composition else None,
         "microbiome": stool_record(profile.patient.microbiome, clinical) if profile.patient.microbiome else None,
         **cells_record(profile.patient),
         "mechanisms": mechanisms,
