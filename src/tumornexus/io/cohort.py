@@ -23,7 +23,7 @@ from tumornexus.errors import InputError, near_misses
 from tumornexus.io.cbioportal import is_study, read_study, study_samples
 from tumornexus.io.clinical import typed_facts
 from tumornexus.io.expression import map_symbols, read_scale
-from tumornexus.io.microbiome import Microbiome, microbiome_of_cohort
+from tumornexus.io.microbiome import Microbiome, find_microbiome, microbiome_of_cohort
 from tumornexus.io.modalities import (
     FILES,
     HLA_COLUMNS,
@@ -36,7 +36,7 @@ from tumornexus.io.modalities import (
     refuse_unknown,
 )
 from tumornexus.io.patient import Patient
-from tumornexus.io.patient_cells import CELL_FILES, cells_of_cohort
+from tumornexus.io.patient_cells import CELL_FILES, cells_of_cohort, usual_files
 from tumornexus.io.patient_folder import (
     EXPRESSION_OPTIONS,
     not_in_cohort,
@@ -155,7 +155,10 @@ def _sample_names(folder: Path) -> list[str]:
         return study_samples(folder)
     clinical = find_table(folder, "clinical")
     if clinical:
-        return [s for s in read_text_table(clinical, required=["sample"])["sample"] if s]
+        found = [s for s in read_text_table(clinical, required=["sample"])["sample"] if s]
+        if not found:
+            raise InputError("the table has a header and no rows", file=clinical, valid="at least one sample")
+        return found
     expression = find_table(folder, "expression")
     if expression is None:
         raise _no_tables(folder)
@@ -218,7 +221,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
             valid="a row for each, or cancer_type in cohort.toml",
         )
     samples = samples + extra
-    every = {*samples, *_owners(clinical).values()}
+    every, size = {*samples, *_owners(clinical).values()}, len(samples)
     if only is not None:
         samples = [only]
         clinical = clinical[clinical["sample"] == only] if clinical is not None else None
@@ -233,7 +236,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         samples,
         patients,
     )
-    stools, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every)
+    stools, said = microbiome_of_cohort(folder, {s: owners.get(s, s) for s in samples}, every, size)
     cohort = _assemble(
         folder,
         expression_path or folder,
@@ -247,8 +250,7 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         stools,
         said,
     )
-    found_cells, notes = cells_of_cohort(cohort.patients, defaults, folder, knowledge)
-    return replace(cohort, patients=found_cells, notes=(*cohort.notes, *notes))
+    return replace(cohort, patients=cells_of_cohort(cohort.patients, defaults, folder, knowledge, every))
 
 
 def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
@@ -268,6 +270,12 @@ def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str
     samples = study_samples(folder)
     if only is not None and only not in samples:
         raise not_in_cohort(only, samples, folder)
+    unread = [p.name for p in (find_microbiome(folder), find_table(folder, "hla"), *usual_files(folder)) if p]
+    if unread:
+        raise InputError(
+            "files that are not read in a cBioPortal study", file=folder, value=", ".join(unread),
+            valid="a cohort folder (expression.tsv.gz, clinical.tsv) for them, or the study without them",
+        )  # fmt: skip
     study = read_study(folder, knowledge, only, read_helpers(folder, defaults, settings))
     cohort = _assemble(
         folder,

@@ -168,7 +168,14 @@ def _totals(raw: RawTable, values: np.ndarray, path: Path) -> tuple[np.ndarray, 
 
 def find_microbiome(folder: Path) -> Path | None:
     """Return ``microbiome.tsv[.gz]`` or ``abundance.tsv[.gz]`` of a folder, or None; a table of kallisto's is none."""
-    found = [p for p in (find_table(folder, name) for name in FILES) if p is not None and not is_kallisto(p)]
+    found = [p for p in (find_table(folder, name) for name in FILES) if p is not None]
+    other = next((p for p in found if is_kallisto(p) and not p.name.startswith("abundance")), None)
+    if other is not None:
+        raise InputError(
+            "a table of transcripts by kallisto under the name of a stool profile", file=other,
+            valid='abundance.tsv beside patient.toml, or expression = "..." in it',
+        )  # fmt: skip
+    found = [p for p in found if not is_kallisto(p)]
     if len(found) > 1:
         raise InputError(
             f"both {found[0].name} and {found[1].name} exist", file=folder, valid="one table of the stool samples"
@@ -193,7 +200,7 @@ def microbiome_of_patient(path: Path, names: Sequence[str]) -> Microbiome:
 
 
 def microbiome_of_cohort(
-    folder: Path, patients: Mapping[str, str], every: Iterable[str]
+    folder: Path, patients: Mapping[str, str], every: Iterable[str], size: int | None = None
 ) -> tuple[dict[str, Microbiome], list[str]]:
     """Read the stool table of a cohort folder, and notes on columns that belong to no sample.
 
@@ -202,6 +209,7 @@ def microbiome_of_cohort(
             (``P1.kreport``, ``P1.bracken.tsv``).
         patients: patient id by sample id of the wanted samples; a column is matched by the sample, else the patient.
         every: ids of all samples and patients of the cohort, to tell which columns belong to nobody.
+        size: how many samples the cohort has; as many as are wanted, if not given.
     """
     every = set(every) | set(patients) | set(patients.values())
     path, notes = find_microbiome(folder), []
@@ -227,9 +235,10 @@ def microbiome_of_cohort(
     elif path is not None:
         found = read_microbiome(path, set(patients) | set(patients.values()))
         if set(found) == {""}:
-            if len(every) > 1 and len(patients) != 1:
+            size = len(patients) if size is None else size
+            if size > 1:
                 raise InputError(
-                    "a stool profile of one sample in a cohort folder", file=path, value=f"{len(patients)} samples",
+                    "a stool profile of one sample in a cohort folder", file=path, value=f"{size} samples",
                     valid="a merged table with one column a sample, or a folder microbiome/ with one file a sample",
                 )  # fmt: skip
             found = {next(iter(patients)): found[""]}

@@ -133,7 +133,8 @@ def find_files(folder: Path, stated: Mapping[str, Any], file: Path) -> dict[str,
                 read_bytes(folder / name)
             found[kind] = folder / name
         elif kind in stated:
-            continue
+            if kind != "hla" or not isinstance(name, list):
+                raise InputError("not the name of a file", file=file, field=kind, value=name, valid=f'{kind} = "..."')
         elif kind == "mutations":
             others = [folder / n for n in _VARIANT_FILES if (folder / n).is_file()]
             others += [folder / "vcf"] if (folder / "vcf").is_dir() else []

@@ -1,14 +1,14 @@
 """Single cells and slides of a patient folder or a cohort folder, handed to the patients that they belong to.
 
-``patient.toml`` names them as ``single_cell = "cells.h5ad"`` and ``slide = "cells.tsv"``, or as a table with options,
-such as ``slide = { file = "cells.tsv", pixel_um = 0.5 }``. A cohort folder holds ``single_cell.h5ad`` (or ``.h5mu``)
-and ``cells.tsv[.gz]`` (or ``.csv``, ``.parquet``, ``.h5ad``); the options stand in ``[single_cell]`` and ``[slide]``
-of ``cohort.toml``. Samples of a file are matched by sample, then by patient.
+``patient.toml`` names them as ``single_cell = "dissociated.h5ad"`` and ``slide = "cells.tsv"``, or as a table with
+options, such as ``slide = { file = "cells.tsv", pixel_um = 0.5 }``. A cohort folder holds ``single_cell.h5ad`` (or
+``.h5mu``) and ``cells.tsv[.gz]`` (or ``.csv``, ``.parquet``, ``.h5ad``); the options stand in ``[single_cell]`` and
+``[slide]`` of ``cohort.toml``. Samples of a file are matched by sample, then by patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,11 @@ def with_cells(patient: Patient, named: Mapping[str, Any], folder: Path, knowled
     """
     keys = (patient.sample, patient.patient)
     found: dict[str, Any] = {}
+    notes: list[str] = []
     for kind in CELL_FILES:
         path, options = _file(kind, named.get(kind), folder, folder / "patient.toml")
+        if path is not None and named.get(kind) is None and path in _stated(named, folder):
+            continue  # a file under a usual name that patient.toml gives to the other kind
         if path is None:
             continue
         wanted = options.pop("sample", None)
@@ -55,18 +58,24 @@ def with_cells(patient: Patient, named: Mapping[str, Any], folder: Path, knowled
                              field=f"{kind}.sample", value=" / ".join(dict.fromkeys(keys)),
                              valid=near_misses(patient.sample, parts))  # fmt: skip
         found[kind] = parts[chosen]
-    return replace(patient, **found) if found else patient
+        if wanted is None and chosen not in keys:
+            notes.append(f"the only sample of {path.name}, '{chosen}', was taken for this patient's")
+    return replace(patient, notes=(*patient.notes, *notes), **found) if found else patient
 
 
 def cells_of_cohort(
-    patients: Sequence[Patient], options: Mapping[str, Any], folder: Path, knowledge: Knowledge
-) -> tuple[tuple[Patient, ...], tuple[str, ...]]:
-    """Return the patients with their single cells and slides, and notes on samples that are of none of them.
+    patients: Sequence[Patient], options: Mapping[str, Any], folder: Path, knowledge: Knowledge, every: Collection[str]
+) -> tuple[Patient, ...]:
+    """Return the patients with their single cells and slides; notes name the samples that belong to nobody.
 
     `options` is the content of ``cohort.toml``. All samples of a file are read, so that a sample that cannot be used
-    is an error and not a gap; `patients` may be one of the cohort, in which case only its cells are kept.
+    is an error and not a gap; `patients` may be one of the cohort, in which case only its cells are kept. `every`: ids
+    of all samples and patients of the cohort.
+
+    Raises:
+        InputError: an unknown option, or a file of which no sample belongs to the cohort.
     """
-    notes = []
+    notes: list[str] = []
     for kind in CELL_FILES:
         given = options.get(kind)
         path, how = _file(kind, dict(given) if isinstance(given, Mapping) else given, folder, folder / "cohort.toml")
@@ -75,14 +84,22 @@ def cells_of_cohort(
         if "sample" in how:
             raise InputError("a cohort file holds many samples", file=folder / "cohort.toml", field=f"{kind}.sample",
                              value=how["sample"], valid="no such option")  # fmt: skip
-        ids = {p.sample for p in patients} | {p.patient for p in patients}
         parts = _read(kind, path, how, folder, knowledge)
         patients = [replace(p, **{kind: parts.get(p.sample) or parts.get(p.patient)}) for p in patients]
-        foreign = sorted(set(parts) - ids)
+        foreign = sorted(set(parts) - set(every))
+        if len(foreign) == len(parts):
+            close = near_misses(foreign[0] if foreign else "", every)
+            raise InputError("no sample of this file belongs to the cohort", file=path, field="sample",
+                             value=", ".join(foreign[:5]), valid=close)  # fmt: skip
         if foreign:
             shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
             notes.append(f"{path.name}: {len(foreign)} samples belong to no patient of the cohort: {shown}")
-    return tuple(patients), tuple(notes)
+    return tuple(replace(p, notes=(*notes, *p.notes)) for p in patients)
+
+
+def usual_files(folder: Path) -> list[Path]:
+    """Return the files of single cells and slides that lie in a folder under their usual names."""
+    return [folder / name for names in USUAL.values() for name in names if (folder / name).exists()]
 
 
 def _file(kind: str, given: Any, folder: Path, where: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -110,8 +127,18 @@ def _file(kind: str, given: Any, folder: Path, where: Path) -> tuple[Path | None
     return (present[0] if present else None), options
 
 
+def _stated(named: Mapping[str, Any], folder: Path) -> list[Path]:
+    files = [g.get("file") if isinstance(g, Mapping) else g for g in (named.get(kind) for kind in CELL_FILES)]
+    return [folder / f for f in files if isinstance(f, str)]
+
+
 def _read(kind: str, path: Path, options: dict[str, Any], folder: Path, knowledge: Knowledge) -> dict[str, Any]:
     """Read all samples of a file, by sample."""
+    for key, value in options.items():
+        is_it, valid = FORMS[key]
+        if not is_it(value):
+            raise InputError("an option of another form is needed", file=path, field=f"{kind}.{key}", value=value,
+                             valid=valid)  # fmt: skip
     if kind == "single_cell":
         cells: dict[str, SingleCells] = read_single_cells(path, knowledge=knowledge, **options)
         return cells
@@ -121,3 +148,24 @@ def _read(kind: str, path: Path, options: dict[str, Any], folder: Path, knowledg
         options = {**options, "image_size": tuple(options["image_size"])}
     slides: dict[str, Slide] = read_slides(path, knowledge=knowledge, **options)
     return slides
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# What each option must be, and how that is said.
+FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        ("cell_type", "sample", "sample_column", "unknown", "layer", "scale", "modality", "groups"),
+        (_text, 'text, such as "leiden"'),
+    ),
+    "pixel_um": (_number, "a number of micrometers"),
+    "image_size": (lambda v: isinstance(v, list) and len(v) == 2 and all(map(_number, v)), "two numbers"),
+    "columns": (lambda v: isinstance(v, Mapping) and all(map(_text, v.values())), "a table of texts"),
+    "phenotypes": (lambda v: isinstance(v, Mapping) and all(map(_text, v.values())), "a table of texts"),
+}

@@ -108,7 +108,10 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
     """
     path = folder / "patient.toml"
     content = read_toml(path)
-    files = {k: content[k] for k in _FILES if k in content} | dict(content.get("files", {}))
+    listed = content.get("files", {})
+    if not isinstance(listed, Mapping):
+        raise InputError("a table of file names is needed", file=path, field="files", value=listed, valid="[files]")
+    files = {k: content[k] for k in _FILES if k in content} | dict(listed)
     refuse_unknown(files, _FILES, path)
     facts = {k: v for k, v in content.items() if k in FACTS}
     for table in ("facts", "clinical"):
@@ -190,6 +193,10 @@ def _read_expression(
     """Read the expression of one patient: the named file, ``expression.tsv[.gz]``, or a quantifier's own file."""
     path = folder / "patient.toml"
     name = files.get("expression")
+    if name is not None and not isinstance(name, str):
+        raise InputError(
+            "not the name of a file", file=path, field="expression", value=name, valid='expression = "..."'
+        )
     expression = folder / name if isinstance(name, str) else find_table(folder, "expression")
     if expression is None:
         expression = find_quantified(folder)

@@ -38,7 +38,7 @@ STRANDS = ("unstranded", "forward", "reverse")
 _TPM = {"Name": ("TPM",), "target_id": ("tpm",)}
 _FEATURE_COUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 # Usual file names of one sample, in a patient folder or in a folder of its own.
-FILE_NAMES = ("quant.genes.sf", "quant.sf", "abundance.tsv", "ReadsPerGene.out.tab")
+FILE_NAMES = ("quant.genes.sf", "quant.sf", "abundance.tsv", "abundance.tsv.gz", "ReadsPerGene.out.tab")
 # A stranded library puts most reads on one strand; STAR's two stranded columns then differ by more than this factor.
 STRANDED = 4.0
 
@@ -224,7 +224,7 @@ def lengths_of(genes: pd.Index, path: Path) -> tuple[np.ndarray, tuple[str, ...]
 def find_quantified(folder: Path) -> Path | None:
     """Return a quantifier's own file in a patient folder, or None."""
     found = [folder / name for name in FILE_NAMES if (folder / name).is_file()]
-    return next((p for p in found if p.name != "abundance.tsv" or is_kallisto(p)), None)
+    return next((p for p in found if not p.name.startswith("abundance") or is_kallisto(p)), None)
 
 
 def find_expression(folder: Path, sample: str) -> Path | None:
@@ -302,5 +302,5 @@ def read_expression(
         return measured, read_quantified(path, None, helpers)
     if only not in measured:
         return measured, None
-    lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in header_of(read_bytes(path), path) else []
+    lengths = [LENGTH_COLUMN] if LENGTH_COLUMN in header_of(without_comments(read_bytes(path)), path) else []
     return measured, read_quantified(path, [only, *lengths], helpers)

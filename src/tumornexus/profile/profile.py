@@ -292,7 +292,9 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
         if fact not in patient.clinical and not (fact == "ldh_uln_ratio" and "ldh_elevated" in patient.clinical):
             absent.append(words)
     if called_phenotype(patient) is None:
-        absent.append("spatial data (a slide, or a pathologist's reading of CD8 cells)")
+        absent.append(
+            "the immune phenotype of a section (a slide that shows one, or a pathologist's reading of CD8 cells)"
+        )
     unmeasured = [n for n, a in activities.by_mechanism.items() if a.origin == "sampled"]
     return (*absent, *(f"mechanism {n}" for n in unmeasured))
 

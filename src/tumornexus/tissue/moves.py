@@ -35,9 +35,10 @@ def divided(lattice: Sites, wants: jax.Array, draws: Draws, g: Geometry) -> tupl
         mothers = jnp.cumsum(flat_want) * flat_want
         room = jnp.cumsum(flat_empty) * flat_empty
         n = jnp.minimum(jnp.sum(flat_want), jnp.sum(flat_empty))
-        mother_of = jnp.zeros(g.n_sites + 1, jnp.int32).at[jnp.where(flat_want, mothers, 0)].set(jnp.arange(g.n_sites))
+        here = jnp.arange(g.n_sites, dtype=jnp.int32)
+        mother_of = jnp.zeros(g.n_sites + 1, jnp.int32).at[jnp.where(flat_want, mothers, 0)].set(here)
         newborn = flat_empty & (room <= n) & (n > 0)
-        source = jnp.where(newborn, mother_of[room], jnp.arange(g.n_sites)).reshape(g.shape)
+        source = jnp.where(newborn, mother_of[room], here).reshape(g.shape)
         newborn = newborn.reshape(g.shape)
         mothers = wants & (mothers <= n).reshape(g.shape)
         blocked = jnp.sum(flat_want) - n

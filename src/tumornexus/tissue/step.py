@@ -1,8 +1,8 @@
 """One step of the tissue: a pure function of the state and of random numbers drawn beforehand.
 
 Order: drugs at each place, signals from where cells stand, rates of all cells, what happens to each (death, hits,
-change of kind, division), arrivals, walking, then levels, matrix, vessels and the host. Signals, killing and division
-see the tissue as it is at the start of the step.
+change of kind) with arrivals, levels and vessels, then divisions, walking, matrix and the host. Signals, killing and
+division see the tissue as it is at the start of the step.
 """
 
 from __future__ import annotations
