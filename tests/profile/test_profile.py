@@ -199,7 +199,7 @@ def test_what_a_pathologist_saw_moves_the_phenotype_and_is_silent_when_not_given
     before, after = (getattr(p, f"p_{call}") for p in (away, seen))
     assert (away.phenotype, seen.phenotype) == (None, call)
     assert after / (1.0 - after) == pytest.approx(10.0 * before / (1.0 - before))
-    assert [any("spatial data" in m for m in p.missing) for p in (away, seen)] == [True, False]
+    assert [any("immune phenotype of a section" in m for m in p.missing) for p in (away, seen)] == [True, False]
 
 
 @pytest.mark.realdata

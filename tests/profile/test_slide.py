@@ -63,7 +63,7 @@ def test_the_slide_calls_the_phenotype_as_a_pathologist_does(tmp_path, knowledge
         theirs.p_inflamed, theirs.p_excluded, theirs.p_desert,
     )  # fmt: skip
     assert any("cells of the slide called" in n for n in found.notes)
-    assert not any("spatial" in m for m in found.missing)
+    assert not any("phenotype of a section" in m for m in found.missing)
 
 
 def test_a_pathologist_goes_before_the_slide_and_the_difference_is_told(tmp_path, knowledge):
