@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import jax
 import pytest
 
 from simulated import keep_compiled
@@ -11,6 +14,13 @@ from tumornexus.systemic.treatment import prepare
 from tumornexus.tissue.lattice import Geometry
 from tumornexus.tissue.patient import VirtualPatient, virtual_patient
 from tumornexus.tissue.simulate import Simulation, prepare_tissue
+
+
+@pytest.fixture(autouse=True)
+def single_precision() -> Iterator[None]:
+    """Random numbers differ by precision, so that of another test must not last into these."""
+    with jax.enable_x64(False):
+        yield
 
 
 @pytest.fixture(scope="session")
