@@ -77,7 +77,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 lock: $(VENV)/bin/python
 	$(PIP) install --quiet pip-tools
 	$(LOCK) --output-file requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra docs --extra scverse --extra sbml --extra survival --extra vcf --extra verify -c requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra docs --extra scverse --extra sbml --extra cluster --extra vcf --extra verify -c requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) out docs/_build docs/catalogue docs/reference

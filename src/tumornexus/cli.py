@@ -224,7 +224,7 @@ def cohort_command(
     from rich.console import Console
 
     from tumornexus.cohort.outcomes import cohort_table
-    from tumornexus.cohort.study import check_outcomes, need_survival_package, refuse_useless, study
+    from tumornexus.cohort.study import check_outcomes, refuse_useless, study
     from tumornexus.cohort.study_report import SMALL_Q, summary_table, write_study
     from tumornexus.io import read_cohort
     from tumornexus.knowledge import load_knowledge
@@ -243,7 +243,7 @@ def cohort_command(
         with _bar(f"profiling {name}", len(cohort)) as tick:
             profiles = profile_cohort(cohort, knowledge, progress=lambda done, total, tick=tick: tick(1))
         tables.append(cohort_table(profiles, name, folder))
-        need_survival_package(refuse_useless(tables[-1], asked, fewest))
+        refuse_useless(tables[-1], asked, fewest)
     with _bar("associating", 0):
         found = study(tables, asked, fewest)
     record = manifest(

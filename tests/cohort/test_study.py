@@ -157,19 +157,6 @@ def test_options_that_cannot_be_are_refused(command, tmp_path):
     assert (told.code, "unknown outcome" in told.err) == (2, True)
 
 
-def test_without_lifelines_it_says_how_to_get_it_and_response_still_works(command, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "lifelines", None)
-    place = folder(tmp_path / "one", clinical())
-    told = command("cohort", place, "--out", tmp_path / "out")
-    assert told.code == 2
-    assert "tumornexus[survival]" in told.err
-    assert "--outcome response" in told.err
-    told = command("cohort", place, "--outcome", "response", "--out", tmp_path / "out")
-    assert told.code == 0, told.err
-    assert set(pd.read_csv(tmp_path / "out" / "associations.tsv", sep="\t")["outcome"]) == {"response"}
-    assert not list((tmp_path / "out").glob("kaplan*"))
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

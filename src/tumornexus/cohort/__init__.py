@@ -5,7 +5,7 @@ meta-analyses over cohorts, discrimination and calibration with intervals, and f
 one pot: each comparison is made within a cohort and then pooled. Randomized arms have modules of their own
 (`interaction`, `rmst`, `landmark`, `competing`, `decision`), and so has the command ``tumornexus cohort`` (`outcomes`,
 `study`, `study_report`). May import errors, knowledge, io and profile, never a simulator. Survival models come from
-lifelines, an optional package whose absence is told.
+lifelines.
 """
 
 from tumornexus.cohort.association import (

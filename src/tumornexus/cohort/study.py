@@ -21,7 +21,7 @@ from tumornexus.cohort.association import (
     pool_associations,
 )
 from tumornexus.cohort.outcomes import OUTCOMES, CohortTable
-from tumornexus.cohort.survival import FEWEST_EVENTS, lifelines
+from tumornexus.cohort.survival import FEWEST_EVENTS
 from tumornexus.errors import InputError, near_misses
 
 STRATA = ("cohort", "cancer_type", "treatment_class")
@@ -110,17 +110,6 @@ def refuse_useless(cohort: CohortTable, asked: Sequence[str], fewest: int) -> tu
     )
 
 
-def need_survival_package(outcomes: Sequence[str]) -> None:
-    """Ask for lifelines before an hour of work rather than after it."""
-    if any(o != "response" for o in outcomes):
-        try:
-            lifelines()
-        except InputError as why:
-            raise InputError(
-                why.problem, valid="pip install tumornexus[survival], or --outcome response to leave survival out"
-            ) from None
-
-
 def study(
     cohorts: Sequence[CohortTable], outcomes: Sequence[str] = OUTCOMES, fewest: int = FEWEST_PATIENTS
 ) -> CohortStudy:
@@ -132,11 +121,10 @@ def study(
         fewest: patients with a known outcome that a cohort needs.
 
     Raises:
-        InputError: a cohort in which no outcome can be used, or lifelines is missing and survival is asked for.
+        InputError: a cohort in which no outcome can be used.
     """
     usable = {c.name: refuse_useless(c, outcomes, fewest) for c in cohorts}
     found = tuple(o for o in outcomes if any(o in v for v in usable.values()))
-    need_survival_package(found)
     notes = []
     for cohort in cohorts:
         _, why = usable_outcomes(cohort, outcomes, fewest)

@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tumornexus.errors import InputError
-
 # Beyond this a log hazard ratio or its error has no finite maximum: all events lie on one side of the score.
 NO_MAXIMUM = 15.0
 FEWEST_EVENTS = 5  # below this a Cox model of one covariate says nothing
@@ -43,14 +41,8 @@ class Concordance:
 
 
 def lifelines() -> Any:
-    """Return lifelines, or say how to get it."""
-    try:
-        return importlib.import_module("lifelines")
-    except ImportError:
-        raise InputError(
-            "survival models need the package lifelines, which is not installed",
-            valid="pip install tumornexus[survival]",
-        ) from None
+    """Return lifelines, imported when it is first needed (it takes about a second) and without its types."""
+    return importlib.import_module("lifelines")
 
 
 def hazard_ratio(score: np.ndarray, days: np.ndarray, event: np.ndarray) -> tuple[float, float, int, int]:
