@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tumornexus"
 
 # Each line may import from itself and from the lines above it.
 LAYERS = [
-    {"errors", "activities", "units", "provenance", "cellkinds", "spatial"},
+    {"errors", "activities", "units", "provenance", "cellkinds", "spatial", "toml_input"},
     {"knowledge"},
     {"biology"},
     {"systemic"},
