@@ -32,8 +32,8 @@ from tumornexus.profile.fusion import LEVEL_PRIOR
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.state import patient_mean
 from tumornexus.systemic.treatment import Treatment
-from tumornexus.trial.endpoints import recist
 from tumornexus.trial.population import QUANTILES, antigenicity_of, draw_patients, tumor_pdl1
+from tumornexus.trial.recist import recist
 
 DATA = Path(__file__).parents[1] / "src" / "tumornexus" / "systemic" / "data"
 

@@ -49,9 +49,9 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
     die = turnover + `starvation` + `orphaned`: cells without oxygen or without their vessel die.
     drug_kill = cytotoxic * sensitivity + radiation + targeted kill of pathway-dependent clones; radiation needs oxygen
-    (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under drug kill,
-    TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to cycling in
-    drug-free medium (Sharma 2010, Hata 2016). They largely resist drugs and cycle rarely (Oren 2021).
+    (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under
+    drug kill, TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to
+    cycling in drug-free medium (Sharma 2010, Hata 2016). They largely resist drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     # TGF-beta holds tumor growth back; blocking the receptor gives this up.

@@ -1,4 +1,4 @@
-"""RECIST 1.1 on trajectories made by hand, quantiles by their defining laws, toxicity against arithmetic."""
+"""RECIST 1.1 on trajectories and scans made by hand, beside a reader who judges scan by scan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tumornexus.errors import InputError
-from tumornexus.knowledge import Knowledge
-from tumornexus.trial.endpoints import (
+from tumornexus.trial.recist import (
     COMPLETE_BELOW_MM,
     LABELS,
     MONTH_DAYS,
@@ -17,14 +16,10 @@ from tumornexus.trial.endpoints import (
     RESISTANCE,
     SCAN_EVERY_WEEKS,
     Response,
-    diameter_mm,
-    grade3_percent,
-    grade3_percent_simulated,
-    median_pfs,
     recist,
-    sum_of_diameters,
-    weighted_quantile,
-)  # fmt: skip
+)
+from tumornexus.trial.scans import diameter_mm, sum_of_diameters
+from tumornexus.trial.statistics import median_pfs
 
 DAYS = np.arange(0, 729, 7)
 SCANS = np.flatnonzero((DAYS > 0) & (DAYS % (7 * SCAN_EVERY_WEEKS) == 0))
@@ -283,65 +278,6 @@ def test_the_sum_of_diameters_is_what_response_and_best_change_are_read_from(bas
     np.testing.assert_array_equal(sum_of_diameters(volume[:, 0]), diameter_mm(volume[:, 0]))
 
 
-WEEKS = np.arange(0.0, 729.0, 7.0)
-
-
-@given(st.floats(0.0, 0.02), st.floats(0.0, 728.0), st.lists(st.floats(0.0, 800.0), min_size=3, max_size=3))
-def test_simulated_toxicity_of_a_constant_hazard_is_its_survival_law(hazard, by_day, event_day):
-    """Whoever has had an event already, as long as one member has not."""
-    course = np.tile(hazard * WEEKS, (4, 1))
-    event = np.array([*event_day, np.nan])
-    assert grade3_percent_simulated(course, event, WEEKS, np.arange(1.0, 5.0), by_day) == pytest.approx(
-        100.0 * (1.0 - np.exp(-hazard * by_day)), abs=1e-9
-    )
-
-
-def test_simulated_toxicity_is_that_of_counted_events_without_their_chance():
-    """Frail and robust patients whose drugs are stopped by their event: 20,000 drawn thresholds agree."""
-    generator = np.random.default_rng(0)
-    rate = 0.003 * np.exp(0.5 * generator.standard_normal(20_000))
-    day = generator.exponential(size=len(rate)) / rate
-    course = rate[:, None] * np.minimum(WEEKS[None], day[:, None])
-    found = grade3_percent_simulated(course, day, WEEKS, np.ones(len(rate)), 182.0)
-    assert found == pytest.approx(100.0 * np.mean(day <= 182.0), abs=1.0)
-    few = [
-        grade3_percent_simulated(course[r], day[r], WEEKS, np.ones(64), 182.0) for r in np.split(np.arange(6400), 100)
-    ]
-    counted = [100.0 * np.mean(day[r] <= 182.0) for r in np.split(np.arange(6400), 100)]
-    assert np.std(few) < 0.7 * np.std(counted)
-
-
-def test_a_failed_member_counts_nowhere_in_toxicity():
-    course = np.stack([0.002 * WEEKS, np.full(len(WEEKS), np.nan)])
-    alone = grade3_percent_simulated(course[:1], np.array([np.inf]), WEEKS, np.ones(1), 180.0)
-    assert grade3_percent_simulated(course, np.array([np.inf, np.inf]), WEEKS, np.ones(2), 180.0) == alone
-
-
-@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0))
-def test_a_weighted_quantile_splits_the_weight(pairs, q):
-    values, weights = np.array(pairs).T
-    got = float(weighted_quantile(values, weights, q)[0])
-    assert got in values
-    total = weights.sum()
-    assert weights[values <= got].sum() / total >= q - 1e-9
-    assert weights[values < got].sum() / total <= q + 1e-9
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.integers(1, 5))
-def test_equal_weights_are_no_weights_and_a_weight_of_two_is_a_copy(values, copies):
-    v = np.array(values)
-    q = (0.05, 0.5, 0.95)
-    np.testing.assert_array_equal(
-        weighted_quantile(v, np.full(len(v), float(copies)), q),
-        weighted_quantile(np.repeat(v, copies), np.ones(len(v) * copies), q),
-    )
-
-
-def test_quantiles_rise_with_q_and_ignore_values_without_weight():
-    values, weights = np.array([3.0, -99.0, 1.0, 2.0]), np.array([1.0, 0.0, 1.0, 1.0])
-    assert weighted_quantile(values, weights, (0.01, 0.5, 0.99)).tolist() == [1.0, 2.0, 3.0]
-
-
 def test_median_progression_free_time_needs_half_of_the_patients_to_progress():
     volumes = np.concatenate([course(30.0), course(30.0), course(70.0), course(50.0, 70.0)])
     response = recist(volumes, DAYS)
@@ -349,39 +285,3 @@ def test_median_progression_free_time_needs_half_of_the_patients_to_progress():
     assert median_pfs(response, even) == pytest.approx(2 * 7 * SCAN_EVERY_WEEKS / MONTH_DAYS)
     assert median_pfs(response, np.array([0.3, 0.3, 0.2, 0.2])) is None
     assert median_pfs(response, np.array([0.1, 0.1, 0.7, 0.1])) == pytest.approx(7 * SCAN_EVERY_WEEKS / MONTH_DAYS)
-
-
-def independent(knowledge: Knowledge, *drugs: str) -> float:
-    """Return percent with an event when the events of the drugs are independent."""
-    free = np.prod([1.0 - knowledge.drugs[d].toxicity.ae3_percent / 100.0 for d in drugs])
-    return float(100.0 * (1.0 - free))
-
-
-def test_toxicity_of_one_drug_is_its_own(knowledge: Knowledge):
-    for drug in knowledge.drugs.values():
-        estimate, low, high = grade3_percent([drug.id], knowledge)
-        assert estimate == pytest.approx(min(drug.toxicity.ae3_percent, 99.0)), drug.id
-        assert low <= estimate <= high, drug.id
-
-
-@pytest.mark.parametrize(
-    "pair", [("nivolumab", "relatlimab"), ("carboplatin", "pemetrexed"), ("pembrolizumab", "axitinib")]
-)
-def test_hazards_of_combined_drugs_add(pair, knowledge: Knowledge):
-    assert grade3_percent(pair, knowledge)[0] == pytest.approx(independent(knowledge, *pair))
-    assert grade3_percent(pair[::-1], knowledge)[0] == pytest.approx(independent(knowledge, *pair))
-
-
-def test_a_further_drug_never_lowers_toxicity(knowledge: Knowledge):
-    base = grade3_percent(["nivolumab"], knowledge)[0]
-    for drug in knowledge.drugs:
-        assert grade3_percent(["nivolumab", drug], knowledge)[0] >= base - 1e-9, drug
-
-
-def test_ctla4_with_pd1_blockade_is_worse_than_the_sum_as_checkmate_067_saw(knowledge: Knowledge):
-    both = grade3_percent(["nivolumab", "ipilimumab"], knowledge)[0]
-    assert both > independent(knowledge, "nivolumab", "ipilimumab") + 5.0
-    assert both == pytest.approx(55.0, abs=5.0)  # published: 55 %
-    assert grade3_percent(["ipilimumab", "carboplatin"], knowledge)[0] == pytest.approx(
-        independent(knowledge, "ipilimumab", "carboplatin")
-    )
