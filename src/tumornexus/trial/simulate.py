@@ -54,6 +54,7 @@ class Task:
     calibration: Calibration
     records: Path | None = None
     per_draw: int = 32  # neighboring drawn patients that share a draw of the calibration
+    volumes: bool = False  # whether to keep the total volume every 4 weeks
 
 
 @dataclass(frozen=True)
@@ -274,6 +275,8 @@ def _catalogue(records: Path | None) -> Knowledge:
 def run_partition(task: Task) -> dict[str, pd.DataFrame]:
     """Return the tables ``patients`` and ``scans`` of a partition; see `tumornexus.trial.outcomes` for their columns.
 
+    With `volumes` a third: `arm`, `patient` and the total volume in mL on days 0, 28, ... (`d0`, `d28`, ...).
+
     Besides those of `arm_outcomes`: `arm`, `draw` (of the calibration), `tumor`, the facts of `Patients`, `acquired`
     (clone that took over by progression, "" where none), and the activity of every cause as `m_<mechanism>`.
     """
@@ -283,7 +286,7 @@ def run_partition(task: Task) -> dict[str, pd.DataFrame]:
     lost = design.dropout_percent_per_year
     rate = {} if lost is None else {"dropout_per_year": -np.log1p(-lost / 100.0)}
     follow, hazard = FollowUp(months=float(design.months), **rate), DeathHazard(**task.calibration.death)
-    patients, seen = [], []
+    patients, seen, volumes = [], [], []
     for own in courses(task, knowledge):
         facts = own.patients.facts.assign(patient=own.number)
         result = arm_outcomes(own.course, facts, plan, follow, hazard, seed=task.seed)
@@ -297,4 +300,11 @@ def run_partition(task: Task) -> dict[str, pd.DataFrame]:
         extra |= {f"m_{m}": a.astype(np.float32) for m, a in own.patients.activities.items()}
         patients.append(pd.concat([result.patients, pd.DataFrame(extra)], axis=1))
         seen.append(result.scans.assign(arm=own.arm.name))
-    return {"patients": pd.concat(patients, ignore_index=True), "scans": pd.concat(seen, ignore_index=True)}
+        if task.volumes:
+            days = own.course["time"].values
+            every = np.flatnonzero(days % 28 == 0)
+            total = own.course["tumor_volume"].values[:, every].astype(np.float32)
+            wide = pd.DataFrame(total, columns=[f"d{int(d)}" for d in days[every]])
+            volumes.append(wide.assign(arm=own.arm.name, patient=own.number))
+    tables = {"patients": patients, "scans": seen} | ({"volumes": volumes} if task.volumes else {})
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
