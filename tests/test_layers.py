@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tumornexus"
 
 # Each line may import from itself and from the lines above it.
 LAYERS = [
-    {"errors", "activities", "units", "provenance", "cellkinds", "spatial"},
+    {"errors", "activities", "units", "provenance", "cellkinds", "spatial", "files", "machine"},
     {"knowledge"},
     {"biology"},
     {"systemic"},
@@ -46,6 +46,8 @@ MEASURING = {
     "provenance",
     "cellkinds",
     "spatial",
+    "files",
+    "machine",
 }
 
 # Besides the order: what a layer must not import although it stands below it.
