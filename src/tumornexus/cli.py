@@ -92,15 +92,9 @@ def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _keep_compiled() -> None:
     """Keep compiled simulations in the user's cache folder, so that a second start takes seconds."""
-    import os
+    from tumornexus.machine import keep_compiled
 
-    import jax
-    import platformdirs
-
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("tumornexus") + "/compiled")
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_compiled()
 
 
 @app.command("run")
