@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ class Calibration:
 def none() -> Calibration:
     """Return the calibration that changes nothing: values as the records have them."""
     return Calibration((), np.zeros((1, 0)))
+
+
+def shipped(knowledge: Knowledge) -> Calibration:
+    """Return the calibration that comes with the program, or none where the parameters are as the records have them."""
+    with resources.as_file(resources.files("tumornexus.trial").joinpath("data/calibration.json")) as path:
+        return load_calibration(path, knowledge) if path.is_file() else none()
 
 
 def _limits(name: str, knowledge: Knowledge) -> tuple[float, float]:
