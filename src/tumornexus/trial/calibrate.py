@@ -43,8 +43,8 @@ class Target:
 
     Attributes:
         arm: the published arm and its place in the pool.
-        kind: ``orr`` or ``pfs``. Complete responses are left out: whether a rest of scar counts as one is a reading that
-            the model does not have.
+        kind: ``orr`` or ``pfs``. Complete responses are left out: whether a rest of scar counts as one is a reading
+            that the model does not have.
         months: time of ``pfs``, else 0.
         observed: share in (0, 1), with half a patient added on either side.
         n: patients that it counts for: those of the arm over the figures of one sort.
@@ -181,10 +181,9 @@ def emulate(targets: Sequence[Target], pool: Mapping[tuple[str, str], pd.DataFra
         # The class: own intercepts, one set of slopes. Intercepts come from the members' own rates.
         f = np.concatenate([data[i][0] for i in members])
         y = np.concatenate([data[i][1] for i in members])
-        rate = [(data[i][1].sum() + 0.5) / (len(data[i][1]) + 1.0) for i in members]
-        offset = np.concatenate(
-            [np.full(len(data[i][1]), np.log(r / (1.0 - r))) for i, r in zip(members, rate, strict=True)]
-        )
+        rates = [(data[i][1].sum() + 0.5) / (len(data[i][1]) + 1.0) for i in members]
+        logits = [np.log(r / (1.0 - r)) for r in rates]
+        offset = np.concatenate([np.full(len(data[i][1]), z) for i, z in zip(members, logits, strict=True)])
         shared, _ = _logistic(f, y, np.zeros(2 * k + 1), _prior_of_class(), offset)
         for i, z in zip(members, logits, strict=True):
             mean = shared.copy()
