@@ -64,8 +64,9 @@ class Assessment:
         last_scan_day: day of the last scan made, 0 where none was.
         change_percent: best change of the sum from baseline before progression, else that of the first scan; NaN
             without a scan.
-        at_scan: response at each scan alone, index into `BEST`, NE where none was made, (member, scan). After a
-            progression these go on, so that a later shrinkage shows.
+        at_scan: response at each scan, index into `BEST`, NE where none was made, (member, scan). A response stays one
+            until progression (the RECIST working group, recist.eortc.org, on sums that change slightly). After a
+            progression each scan is judged alone, so that a later shrinkage shows.
     """
 
     best: np.ndarray
@@ -219,6 +220,8 @@ def assess(scans: Scans, until_day: np.ndarray | float = np.inf, found: Found | 
     began = confirmed(partial, days, wait)
     best = best_response(np.isfinite(confirmed(complete, days, wait)), np.isfinite(began), counted, progressed, scans)
     at_scan = np.select([found.progression, found.complete, found.response], [PD, CR, PR], SD)
+    # A response stays one until progression, although the sum may rise above 70 % of baseline again.
+    at_scan = np.where(counted & (at_scan == SD) & (days > began[:, None]), PR, at_scan)
     return Assessment(
         best=best,
         best_unconfirmed=unconfirmed,
