@@ -66,8 +66,8 @@ def read_pool(folder: Path, keep: Sequence[int] | None = None, *, unfinished: bo
     tables = [read_table(folder, name, unfinished=unfinished) for name in ("patients", "volumes")]
     if keep is not None:
         tables = [t[(t["patient"] // SIZE).isin(list(keep))] for t in tables]
-    patients, volumes = (dict(list(t.groupby(["trial", "arm"], sort=False))) for t in tables)
-    return {(str(c), str(a)): (patients[c, a], volumes[c, a]) for c, a in patients}
+    patients, volumes = ({key: t for key, t in table.groupby(["trial", "arm"], sort=False)} for table in tables)
+    return {(str(key[0]), str(key[1])): (patients[key], volumes[key]) for key in patients}  # type: ignore[index]
 
 
 def calibrate(

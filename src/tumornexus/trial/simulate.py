@@ -125,7 +125,7 @@ def progressed_on(patients: Patients, text: str, knowledge: Knowledge) -> tuple[
     kept = np.flatnonzero(result.progressed & (result.reason != 4) & enough)
     state = jax.tree.map(lambda x: x[kept], _at(course, week))
     later = patients[kept]
-    facts = later.facts.assign(volume_ml=volume[kept])
+    facts = later.facts.assign(volume_ml=volume[kept].astype(float))
     return kept, replace(later, state=state, luck=later.luck + np.uint32(1), facts=facts)
 
 
@@ -277,8 +277,8 @@ def run_partition(task: Task) -> dict[str, pd.DataFrame]:
 
     With `volumes` a third: `trial`, `arm`, `patient` and the total volume in mL on days 0, 28, ... (`d0`, `d28`, ...).
 
-    Besides those of `arm_outcomes`: `trial`, `arm`, `draw` (of the calibration), `tumor`, the facts of `Patients`, `acquired`
-    (clone that took over by progression, "" where none), and the activity of every cause as `m_<mechanism>`.
+    Besides those of `arm_outcomes`: `trial`, `arm`, `draw` (of the calibration), `tumor`, the facts of `Patients`,
+    `acquired` (clone that took over by progression, "" where none), and the activity of every cause as `m_<mechanism>`.
     """
     knowledge, design = _catalogue(task.records), task.design
     scans = design.scans
