@@ -30,7 +30,7 @@ from tumornexus.trial.pool import arms_of, draws_needed, pool_tasks
 from tumornexus.trial.simulate import SIZE, run_partition
 
 PARTITIONS, STEPS, DRAWS = 15, 3000, 200
-CHECK_PARTITIONS = 4  # of the simulation with calibrated parameters
+CHECK_PARTITIONS = 2  # of the simulation with calibrated parameters
 Pool = dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]
 
 
