@@ -159,6 +159,16 @@ def test_a_failed_simulation_is_a_progression_with_its_reason():
     assert p.drop(index=3)[["os_days", "pfs_days", "base_mm"]].notna().all().all()
 
 
+def test_a_simulation_that_fails_late_says_nothing_about_death():
+    data = arm(200)
+    data["lesion_volume"] = data["lesion_volume"] * 50.0  # deadly within weeks
+    assert outcomes(data, follow=ENDLESS).patients["os_event"].mean() > 0.8
+    data["lesion_volume"][:, 0, -20:] = np.nan
+    p = outcomes(data, follow=ENDLESS).patients
+    assert not p["os_event"].any()
+    assert (p["reason"] == "numerical failure").all()
+
+
 def test_patients_are_followed_to_the_data_cut():
     p = outcomes(arm(), follow=FollowUp(6.0, 6.0, 0.0)).patients
     assert p["os_days"].max() <= 12.0 * 30.4375

@@ -91,6 +91,13 @@ def test_errors_have_the_stated_size(diameter):
     assert np.median(ln) == pytest.approx(0.0, abs=0.005)
 
 
+def test_lesions_of_a_patient_are_misread_independently():
+    scans = measure(held(40.0, 40.0, members=4000), WEEKS, ScanPlan(), seed=4)
+    off = np.log(scans.at_mm / 40.0)
+    assert abs(np.corrcoef(off[:, 0].mean(axis=1), off[:, 1].mean(axis=1))[0, 1]) < 0.05  # bias
+    assert abs(np.corrcoef(off[:, 0, 1] - off[:, 0, 0], off[:, 1, 1] - off[:, 1, 0])[0, 1]) < 0.05  # error
+
+
 def test_repeated_scans_differ_as_published():
     """Oxnard 2011: 84 % of changes between two scans within 10 %, 3 % at least 20 % larger; here no heavy tails."""
     scans = measure(held(40.0, members=8000), WEEKS, ScanPlan(), seed=1)
