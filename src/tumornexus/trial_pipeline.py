@@ -18,7 +18,7 @@ from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.pipeline import Progress, silent
 from tumornexus.provenance import added_records, installed_version, manifest
 from tumornexus.trial.calibration import Calibration, none
-from tumornexus.trial.cause import causes
+from tumornexus.trial.cause import causes, relevant
 from tumornexus.trial.design import TrialDesign, read_design
 from tumornexus.trial.partitions import run_partitions
 from tumornexus.trial.simulate import SIZE, Task, run_partition
@@ -97,7 +97,8 @@ def run_trial(
     from tumornexus.trial.partition_folder import read_table
 
     patients, scans = (read_table(run.folder, name) for name in ("patients", "scans"))
-    patients = patients.assign(cause=causes(patients))
+    mechanisms = {arm.name: relevant(arm.regimens, knowledge) for arm in design.arm}
+    patients = patients.assign(cause=causes(patients, mechanisms))
     arms = tuple(a.name for a in design.arm)
     found = endpoints(patients, arms, calibration, n=n, seed=seed, months=design.months)
     result = TrialResult(design, found, patients, scans, (*design.notes, *run.notes))

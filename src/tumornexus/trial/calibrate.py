@@ -32,15 +32,19 @@ TRIAL_SD_PRIOR = {"rate": 0.4, "hazard": 0.3}  # scale of the half-normal priors
 TAIL = 4.0  # degrees of freedom
 FEWEST_ROWS = 100
 LANDMARKS = (("pfs_6", 6.0), ("pfs_12", 12.0), ("pfs_24", 24.0))
+# Virtual scans come every 8 weeks and end after 104: before the first nobody has progressed, at the last all are
+# censored. A figure from before (trials that scan every 6 weeks) is held to the first scan.
+FIRST_DAY, LAST_DAY = 57.0, 720.0
 
 
 @dataclass(frozen=True)
 class Target:
-    """One published figure: share of responders or complete responders, or free of progression at a time.
+    """One published figure: share of responders, or free of progression at a time.
 
     Attributes:
         arm: the published arm and its place in the pool.
-        kind: ``orr``, ``cr`` or ``pfs``.
+        kind: ``orr`` or ``pfs``. Complete responses are left out: whether a rest of scar counts as one is a reading
+            that the model does not have.
         months: time of ``pfs``, else 0.
         observed: share in (0, 1), with half a patient added on either side.
         n: patients that it counts for: those of the arm over the figures of one sort.
@@ -82,9 +86,8 @@ def targets_of(arms: Sequence[FittedArm], knowledge: Knowledge) -> tuple[Target,
             inside = (share * count + 0.5) / (count + 1.0)
             found.append(Target(arm, kind, months, inside, count, word))
 
-        rates = [(k, v) for k, v in (("orr", outcome.orr), ("cr", outcome.cr)) if v is not None]
-        for kind, value in rates:
-            add(kind, 0.0, value / 100.0, n / len(rates))
+        if outcome.orr is not None:
+            add("orr", 0.0, outcome.orr / 100.0, n)
         free = [(m, getattr(outcome, k) / 100.0) for k, m in LANDMARKS if getattr(outcome, k) is not None]
         if outcome.pfs_median is not None and outcome.pfs_median <= 24.0:
             free.append((outcome.pfs_median, 0.5))
@@ -97,11 +100,11 @@ def flags_of(patients: pd.DataFrame, target: Target) -> tuple[np.ndarray, np.nda
     """Return who counts for a target in the pool (index) and whether it holds for them."""
     if target.kind == "pfs":
         days = patients["pfs_days"].to_numpy(float)
-        known = patients["pfs_event"].to_numpy(bool) | (days > target.months * MONTH_DAYS)
+        at = float(np.clip(target.months * MONTH_DAYS, FIRST_DAY, LAST_DAY))
+        known = patients["pfs_event"].to_numpy(bool) | (days > at)
         rows = np.flatnonzero(known)
-        return rows, days[rows] > target.months * MONTH_DAYS
-    words = ("CR",) if target.kind == "cr" else ("CR", "PR")
-    return np.arange(len(patients)), patients["best"].isin(words).to_numpy()
+        return rows, days[rows] > at
+    return np.arange(len(patients)), patients["best"].isin(("CR", "PR")).to_numpy()
 
 
 def features(shifts: np.ndarray) -> np.ndarray:
@@ -178,14 +181,13 @@ def emulate(targets: Sequence[Target], pool: Mapping[tuple[str, str], pd.DataFra
         # The class: own intercepts, one set of slopes. Intercepts come from the members' own rates.
         f = np.concatenate([data[i][0] for i in members])
         y = np.concatenate([data[i][1] for i in members])
-        rate = [(data[i][1].sum() + 0.5) / (len(data[i][1]) + 1.0) for i in members]
-        offset = np.concatenate(
-            [np.full(len(data[i][1]), np.log(r / (1.0 - r))) for i, r in zip(members, rate, strict=True)]
-        )
+        rates = [(data[i][1].sum() + 0.5) / (len(data[i][1]) + 1.0) for i in members]
+        logits = [np.log(r / (1.0 - r)) for r in rates]
+        offset = np.concatenate([np.full(len(data[i][1]), z) for i, z in zip(members, logits, strict=True)])
         shared, _ = _logistic(f, y, np.zeros(2 * k + 1), _prior_of_class(), offset)
-        for i, r in zip(members, rate, strict=True):
+        for i, z in zip(members, logits, strict=True):
             mean = shared.copy()
-            mean[0] += np.log(r / (1.0 - r))
+            mean[0] += z
             coefficients[i], covariance[i] = _logistic(*data[i], mean, own)
     return Emulator(tuple(targets), coefficients, covariance)
 

@@ -7,10 +7,14 @@ It names nothing where no mechanism stands out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
-from tumornexus.trial.design import MONTH_DAYS
+from tumornexus.knowledge import Knowledge
+from tumornexus.knowledge.regimen import parse_regimen
+from tumornexus.trial.design import MONTH_DAYS, UNTREATED
 
 COEFFICIENT_SD = 0.7  # prior of a coefficient per unit of activity, which runs from 0 to 1
 LEAST_CONTRIBUTION = 0.15  # on the logit scale; below it nothing is named
@@ -48,14 +52,21 @@ def weights(patients: pd.DataFrame) -> dict[str, float]:
     return {c.removeprefix("m_"): float(b) for c, b in zip(columns, found, strict=True)}
 
 
-def causes(patients: pd.DataFrame) -> pd.Series:
+def relevant(regimens: Sequence[str], knowledge: Knowledge) -> set[str]:
+    """Return the mechanisms that can matter to an arm: those of CAR-T cells only where CAR-T cells are given."""
+    given = {d for text in regimens if text != UNTREATED for d in parse_regimen(text, knowledge).drugs}
+    car_t = any("car_t" in knowledge.drugs[d].therapy or "armored_car_t" in knowledge.drugs[d].therapy for d in given)
+    return {m.id for m in knowledge.mechanisms.values() if car_t or m.relevance_ici != "none"}
+
+
+def causes(patients: pd.DataFrame, mechanisms: Mapping[str, set[str]]) -> pd.Series:
     """Return the cause of progression of each patient, "" without progression or where nothing stands out.
 
-    An expanded clone goes before any mechanism: it is what changed.
+    `mechanisms` are those that count, by arm. An expanded clone goes before any mechanism: it is what changed.
     """
     out = pd.Series("", index=patients.index, dtype=object)
-    for _, table in patients.groupby("arm", sort=False):
-        weight = weights(table)
+    for arm, table in patients.groupby("arm", sort=False):
+        weight = {m: w for m, w in weights(table).items() if m in mechanisms[str(arm)]}
         progressed = table["pfs_event"].to_numpy(bool)
         if weight:
             names = np.array(list(weight))
