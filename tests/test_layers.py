@@ -29,7 +29,7 @@ LAYERS = [
     {"design"},
     {"report"},
     {"app"},
-    {"pipeline", "tissue_pipeline", "trial_pipeline"},
+    {"pipeline", "tissue_pipeline", "trial_pipeline", "calibration_pipeline"},
     {"cli", "cli_trial"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

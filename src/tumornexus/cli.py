@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tumornexus.cli_trial import trial_command
+from tumornexus.cli_trial import calibrate_command, trial_command
 from tumornexus.errors import NexusError
 
 app = typer.Typer(
@@ -330,6 +330,7 @@ def tissue_command(
 
 
 app.command("trial")(trial_command)
+app.command("calibrate")(calibrate_command)
 
 
 @app.command("explain")

@@ -72,3 +72,31 @@ def _told(row: object, unit: str) -> str:
     estimate, low, high = (row[k] for k in ("estimate", "low", "high"))  # type: ignore[index]
     words = ["not reached" if pd.isna(x) else f"{x:.3g}" for x in (estimate, low, high)]
     return f"{words[0]} {unit} ({words[1]} to {words[2]})".replace("  ", " ")
+
+
+def calibrate_command(
+    out: Annotated[Path, typer.Option("--out", help="File of the artefact; the simulated pools lie beside it.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**53, help="Seed of all random streams.")] = 1,
+    partitions: Annotated[int, typer.Option("--partitions", min=2, help="Hundreds of patients a cohort.")] = 15,
+    steps: Annotated[int, typer.Option("--steps", min=100, help="Steps of the sampler, half of them burn-in.")] = 3000,
+    dask: Annotated[
+        str | None, typer.Option("--dask", help="Where to compute: tcp://host:port of a scheduler, local or local:N.")
+    ] = None,
+) -> None:
+    """Fit population parameters to every published arm marked fit: shifts with their joint uncertainty.
+
+    Takes more than an hour on two cores and goes on where it was stopped. Held-out trials are never looked at.
+    """
+    from tumornexus.cli import progress_bar
+    from tumornexus.machine import keep_compiled
+
+    keep_compiled()
+    from tumornexus.calibration_pipeline import calibrate
+
+    found, _ = calibrate(
+        out, seed=seed, partitions=partitions, steps=steps, dask=dask, call=sys.argv, progress=progress_bar
+    )
+    for kind, gap in found.provenance["fit"].items():
+        mean, median = gap["mean_gap"], gap["median_gap"]
+        typer.echo(f"{kind.upper():4s} {gap['n']:4d} figures: mean gap {mean:.1f} points, median {median:.1f}")
+    typer.echo(f"calibration: {out}")

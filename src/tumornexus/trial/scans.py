@@ -255,7 +255,7 @@ def read_mm(diameter: np.ndarray, bias: np.ndarray, error: np.ndarray, reader: R
 
     See the equation of this module and `Reader` for what is too small to measure or to see. NaN stays NaN.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is nearly gone is not read at all
         spread = np.hypot(reader.relative_error, np.where(diameter > 0.0, reader.error_mm / diameter, 0.0))
         read = np.maximum(diameter * np.exp(reader.bias * bias + spread * error), reader.smallest_mm)
         return np.where(diameter < max(reader.visible_mm, np.finfo(float).tiny), 0.0, read)

@@ -125,7 +125,7 @@ def progressed_on(patients: Patients, text: str, knowledge: Knowledge) -> tuple[
     kept = np.flatnonzero(result.progressed & (result.reason != 4) & enough)
     state = jax.tree.map(lambda x: x[kept], _at(course, week))
     later = patients[kept]
-    facts = later.facts.assign(volume_ml=volume[kept])
+    facts = later.facts.assign(volume_ml=volume[kept].astype(float))
     return kept, replace(later, state=state, luck=later.luck + np.uint32(1), facts=facts)
 
 
@@ -275,10 +275,10 @@ def _catalogue(records: Path | None) -> Knowledge:
 def run_partition(task: Task) -> dict[str, pd.DataFrame]:
     """Return the tables ``patients`` and ``scans`` of a partition; see `tumornexus.trial.outcomes` for their columns.
 
-    With `volumes` a third: `arm`, `patient` and the total volume in mL on days 0, 28, ... (`d0`, `d28`, ...).
+    With `volumes` a third: `trial`, `arm`, `patient` and the total volume in mL on days 0, 28, ... (`d0`, `d28`, ...).
 
-    Besides those of `arm_outcomes`: `arm`, `draw` (of the calibration), `tumor`, the facts of `Patients`, `acquired`
-    (clone that took over by progression, "" where none), and the activity of every cause as `m_<mechanism>`.
+    Besides those of `arm_outcomes`: `trial`, `arm`, `draw` (of the calibration), `tumor`, the facts of `Patients`,
+    `acquired` (clone that took over by progression, "" where none), and the activity of every cause as `m_<mechanism>`.
     """
     knowledge, design = _catalogue(task.records), task.design
     scans = design.scans
@@ -294,17 +294,18 @@ def run_partition(task: Task) -> dict[str, pd.DataFrame]:
             volume = _next_line(own, result.progression_day, knowledge, design.horizon_days)
             course = own.course.assign(lesion_volume=(own.course["lesion_volume"].dims, volume))
             result = arm_outcomes(course, facts, plan, follow, hazard, seed=task.seed)
-        extra: dict[str, Any] = {"arm": own.arm.name, "draw": own.draw, "tumor": own.patients.tumor}
+        extra: dict[str, Any] = {"trial": design.id, "arm": own.arm.name, "draw": own.draw, "tumor": own.patients.tumor}
         extra |= {c: facts[c].to_numpy() for c in facts.columns if c != "patient"}
         extra["acquired"] = acquired(own.course, np.where(result.patients["pfs_event"], result.progression_day, np.inf))
-        extra |= {f"m_{m}": a.astype(np.float32) for m, a in own.patients.activities.items()}
+        none, active = np.zeros(len(facts)), own.patients.activities
+        extra |= {f"m_{m}": active.get(m, none).astype(np.float32) for m in knowledge.causes}
         patients.append(pd.concat([result.patients, pd.DataFrame(extra)], axis=1))
-        seen.append(result.scans.assign(arm=own.arm.name))
+        seen.append(result.scans.assign(trial=design.id, arm=own.arm.name))
         if task.volumes:
             days = own.course["time"].values
             every = np.flatnonzero(days % 28 == 0)
             total = own.course["tumor_volume"].values[:, every].astype(np.float32)
             wide = pd.DataFrame(total, columns=[f"d{int(d)}" for d in days[every]])
-            volumes.append(wide.assign(arm=own.arm.name, patient=own.number))
+            volumes.append(wide.assign(trial=design.id, arm=own.arm.name, patient=own.number))
     tables = {"patients": patients, "scans": seen} | ({"volumes": volumes} if task.volumes else {})
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
