@@ -66,8 +66,9 @@ def read_pool(folder: Path, keep: Sequence[int] | None = None, *, unfinished: bo
     tables = [read_table(folder, name, unfinished=unfinished) for name in ("patients", "volumes")]
     if keep is not None:
         tables = [t[(t["patient"] // SIZE).isin(list(keep))] for t in tables]
-    patients, volumes = ({key: t for key, t in table.groupby(["trial", "arm"], sort=False)} for table in tables)
-    return {(str(key[0]), str(key[1])): (patients[key], volumes[key]) for key in patients}  # type: ignore[index]
+    parts = [table.groupby(["trial", "arm"], sort=False) for table in tables]
+    keys = tables[0][["trial", "arm"]].drop_duplicates().itertuples(index=False, name=None)
+    return {(str(c), str(a)): (parts[0].get_group((c, a)), parts[1].get_group((c, a))) for c, a in keys}
 
 
 def calibrate(
