@@ -14,7 +14,7 @@ from tumornexus.trial.irecist import IBEST, assess_immune
 from tumornexus.trial.recist import assess
 from tumornexus.trial.scans import ScanPlan, Scans, measure, roles
 
-PLAN = ScanPlan(confirm=False)
+PLAN = ScanPlan(confirm=False, window_days=0.0)
 GONE = 0.0
 
 
@@ -22,12 +22,12 @@ def chart(base: list[float], *scans: list[float], every: float = 56.0, plan: Sca
     target, seen = roles(np.array([base]))
     at = np.array(scans).T[None]
     days = every * np.arange(1.0, len(scans) + 1.0)
-    return Scans(days, np.array([base]), at, target, seen, np.zeros(1, bool), plan)
+    return Scans(days[None], np.array([base]), at, target, seen, np.zeros(1, bool), plan)
 
 
 def judged(scans: Scans, until: float = np.inf) -> tuple[str, float, float, bool]:
     found = assess_immune(scans, until)
-    scan = 1.0 / scans.days[0]
+    scan = 1.0 / scans.days[0, 0]
     return IBEST[found.best[0]], found.progression_day[0] * scan, found.confirmed_day[0] * scan, bool(found.pseudo[0])
 
 

@@ -32,7 +32,7 @@ from tumornexus.trial.recist import (
 from tumornexus.trial.scans import Reader, ScanPlan, Scans, diameter_mm, measure, roles, sum_of_diameters
 from tumornexus.trial.statistics import median_pfs
 
-PLAN = ScanPlan()
+PLAN = ScanPlan(window_days=0.0)
 DAYS = np.arange(0, 729, 7)
 SCANS = np.flatnonzero((DAYS > 0) & (DAYS % (7 * SCAN_EVERY_WEEKS) == 0))
 N_SCANS = len(SCANS)
@@ -307,7 +307,7 @@ def chart(base: list[float], *scans: list[float], days: list[float] | None = Non
     when = np.array(days if days is not None else [56.0 * (k + 1) for k in range(len(scans))])
     target, seen = roles(np.array([base]))
     at = np.array(scans).T[None]
-    return Scans(when, np.array([base]), at, target, seen, np.zeros(1, bool), plan)
+    return Scans(when[None], np.array([base]), at, target, seen, np.zeros(1, bool), plan)
 
 
 def one(

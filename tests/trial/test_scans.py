@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from tumornexus.errors import InputError
 from tumornexus.trial.scans import (
@@ -23,7 +24,7 @@ from tumornexus.trial.scans import (
 )
 
 WEEKS = np.arange(0.0, 729.0, 7.0)
-PERFECT = ScanPlan(reader=PERFECT_READER)
+PERFECT = ScanPlan(window_days=0.0, reader=PERFECT_READER)
 
 
 def volume_of(diameter: np.ndarray) -> np.ndarray:
@@ -59,6 +60,8 @@ def test_no_scan_within_the_time_and_impossible_readers_are_refused():
         ScanPlan().days(50)
     with pytest.raises(InputError, match="bias"):
         Reader(bias=-0.1)
+    with pytest.raises(InputError, match="window_days"):
+        ScanPlan(window_days=-1.0)
     with pytest.raises(InputError, match="visible_mm"):
         Reader(visible_mm=6.0)
 
@@ -66,18 +69,34 @@ def test_no_scan_within_the_time_and_impossible_readers_are_refused():
 def test_a_perfect_reader_reads_the_truth():
     volume = np.random.default_rng(0).uniform(0.0, 50.0, (5, 4, len(WEEKS)))
     scans = measure(volume, WEEKS, PERFECT)
-    assert scans.days.tolist() == [56.0 * k for k in range(1, 14)]
+    np.testing.assert_array_equal(scans.days, np.tile(56.0 * np.arange(1, 14), (5, 1)))
     np.testing.assert_array_equal(scans.at_mm, diameter_mm(volume)[..., 8::8][..., :13])
     np.testing.assert_array_equal(scans.base_mm, diameter_mm(volume[..., 0]))
     np.testing.assert_array_equal(scans.sum_mm, sum_of_diameters(volume)[:, 8::8][:, :13])
 
 
 def test_a_scan_between_saved_days_is_read_on_the_line_between_them():
-    volume = np.arange(len(WEEKS), dtype=float)[None, None]
-    assert at_days(volume, WEEKS, np.array([7.0, 8.75, 725.0]))[0, 0] == pytest.approx([1.0, 1.25, 725.0 / 7.0])
+    volume = np.stack([np.arange(len(WEEKS)), np.zeros(len(WEEKS))]).astype(float)[:, None]
+    days = np.array([[7.0, 8.75, 725.0], [7.0, 14.0, 700.0]])
+    assert at_days(volume, WEEKS, days)[0, 0] == pytest.approx([1.0, 1.25, 725.0 / 7.0])
+    assert at_days(volume[::-1], WEEKS, days)[1, 0].tolist() == [1.0, 2.0, 100.0]
     broken = volume.copy()
     broken[..., 2] = np.nan
-    assert np.isfinite(at_days(broken, WEEKS, np.array([7.0, 21.0]))).all()  # a neighbor's failure is not the day's
+    days = np.tile([7.0, 21.0], (2, 1))
+    assert np.isfinite(at_days(broken, WEEKS, days)).all()  # a neighbor's failure is not the day's
+
+
+def test_scans_are_made_evenly_within_their_window():
+    scans = measure(held(30.0, members=2000), WEEKS, ScanPlan(6, 9), seed=2)
+    planned = ScanPlan(6, 9).days(728.0)
+    shift = scans.days - planned
+    assert np.abs(shift).max() <= 7.0
+    assert kstest(shift[:, :-1].ravel(), "uniform", args=(-7.0, 14.0)).pvalue > 1e-3
+    assert scans.days.max() <= 728.0  # what was not simulated cannot be scanned
+    assert (np.diff(scans.days, axis=1) > 0.0).all()
+    narrow = ScanPlan(2, 2)
+    assert narrow.shift_days == 3.5
+    assert (np.diff(measure(held(30.0, members=500), WEEKS, narrow, seed=2).days, axis=1) > 0.0).all()
 
 
 @pytest.mark.parametrize("diameter", [12.0, 40.0, 100.0])
@@ -89,6 +108,13 @@ def test_errors_have_the_stated_size(diameter):
     assert ln.std(axis=1, ddof=1).mean() == pytest.approx(within, rel=0.05)
     assert ln[:, 0].std() == pytest.approx(np.hypot(within, CENTRAL_READER.bias), rel=0.05)
     assert np.median(ln) == pytest.approx(0.0, abs=0.005)
+
+
+def test_lesions_of_a_patient_are_misread_independently():
+    scans = measure(held(40.0, 40.0, members=4000), WEEKS, ScanPlan(), seed=4)
+    off = np.log(scans.at_mm / 40.0)
+    assert abs(np.corrcoef(off[:, 0].mean(axis=1), off[:, 1].mean(axis=1))[0, 1]) < 0.05  # bias
+    assert abs(np.corrcoef(off[:, 0, 1] - off[:, 0, 0], off[:, 1, 1] - off[:, 1, 0])[0, 1]) < 0.05  # error
 
 
 def test_repeated_scans_differ_as_published():
@@ -147,6 +173,7 @@ def test_luck_is_the_patients_and_the_days():
     np.testing.assert_array_equal(part.base_mm, whole.base_mm[order])
     seldom = measure(volume, WEEKS, ScanPlan(12, 12), seed=5)  # another plan reads the same on the same day
     np.testing.assert_array_equal(seldom.at_mm, whole.at_mm[..., 1::2])
+    np.testing.assert_array_equal(seldom.days, whole.days[:, 1::2])
     assert (measure(volume, WEEKS, ScanPlan(6, 6), seed=6).at_mm != whole.at_mm).all()
 
 

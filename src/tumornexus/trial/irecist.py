@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tumornexus.trial.recist import Found, confirmed, find
+from tumornexus.trial.recist import Found, confirmed, find, stable_disease
 from tumornexus.trial.scans import MEASURABLE_MM, Scans
 
 IBEST = ("iCR", "iPR", "iSD", "iUPD", "iCPD", "NE")
@@ -61,15 +61,15 @@ class _Open:
     new: np.ndarray  # (member,) number of new lesions
     lesion_mm: np.ndarray  # (member, lesion)
 
-    def take(self, who: np.ndarray, day: float, reasons: np.ndarray, sum_mm: np.ndarray, new_mm: np.ndarray,
+    def take(self, who: np.ndarray, day: np.ndarray, reasons: np.ndarray, sum_mm: np.ndarray, new_mm: np.ndarray,
              new: np.ndarray, lesion_mm: np.ndarray) -> None:  # fmt: skip
         self.waits |= who
-        self.day[who] = day
         self.reasons[:, who] = reasons[:, who]
-        for own, now in ((self.sum_mm, sum_mm), (self.new_mm, new_mm), (self.new, new), (self.lesion_mm, lesion_mm)):
-            own[who] = now[who]
+        own = (self.day, self.sum_mm, self.new_mm, self.new, self.lesion_mm)
+        for kept, now in zip(own, (day, sum_mm, new_mm, new, lesion_mm), strict=True):
+            kept[who] = now[who]
 
-    def worse(self, day: float, reasons: np.ndarray, sum_mm: np.ndarray, new_mm: np.ndarray, new: np.ndarray,
+    def worse(self, day: np.ndarray, reasons: np.ndarray, sum_mm: np.ndarray, new_mm: np.ndarray, new: np.ndarray,
               lesion_mm: np.ndarray, other: np.ndarray) -> np.ndarray:  # fmt: skip
         """Return whose waiting progression a scan confirms; `other` (member, lesion) are the non-targets."""
         further_other = (other & (lesion_mm - self.lesion_mm >= FURTHER_MM)).any(axis=1)
@@ -99,13 +99,13 @@ def assess_immune(scans: Scans, until_day: np.ndarray | float = np.inf, found: F
     pseudo, confirmed_day = np.zeros(members, bool), np.full(members, np.inf)
     counted = np.zeros_like(made)
     unconfirmed = np.zeros(members, bool)
-    for k, day in enumerate(days):
+    for k, day in enumerate(days.T):
         here = made[:, k] & np.isinf(confirmed_day) & ~(scans.failed & (k > 0))
         reasons, lesion_mm = found.by_reason[:, :, k], scans.at_mm[..., k]
         new_mm = np.where(new_lesion[..., k], lesion_mm, 0.0).sum(axis=1)
         now = (reasons, sums[:, k], new_mm, new_lesion[..., k].sum(axis=1).astype(float), lesion_mm)
         shown = here & reasons.any(axis=0)
-        confirmed_day[shown & wait.worse(day, *now, other)] = day
+        confirmed_day = np.where(shown & wait.worse(day, *now, other), day, confirmed_day)
         back = here & wait.waits & ~shown
         pseudo |= back
         wait.waits &= ~back
@@ -113,7 +113,7 @@ def assess_immune(scans: Scans, until_day: np.ndarray | float = np.inf, found: F
         unconfirmed |= shown
         counted[:, k] = here & ~shown
     after = plan.confirm_after_days if plan.confirm else 0.0
-    stable = (counted & (days >= plan.stable_from_days)).any(axis=1)
+    stable = stable_disease(scans, counted)
     best = np.select(
         [
             np.isfinite(confirmed(found.complete & counted, days, after)),

@@ -98,7 +98,7 @@ def arm_outcomes(
     died = death_day(cumulative, time, death_thresholds(seed, patient))
     died[scans.failed] = np.inf
     os_days = np.minimum(np.minimum(died, left), end)
-    os_days = np.where(scans.failed, np.minimum(os_days, scans.days[0]), os_days)
+    os_days = np.where(scans.failed, np.minimum(os_days, scans.days[:, 0]), os_days)
     os_event = died <= os_days
     found = find(scans)
     seen = assess(scans, os_days, found)
@@ -153,7 +153,7 @@ def _scan_table(scans: Scans, seen: Assessment, patient: np.ndarray) -> pd.DataF
     member, scan = np.nonzero(seen.at_scan != BEST.index("NE"))
     return pd.DataFrame({
         "patient": patient[member],
-        "day": scans.days[scan],
+        "day": scans.days[member, scan],
         "sum_mm": scans.sum_mm[member, scan],
         "response": np.array(BEST)[seen.at_scan[member, scan]],
     })  # fmt: skip

@@ -28,7 +28,7 @@ RESPONSE_RATIO = 0.7
 # be measured. Beside target lesions it only asks for substantial worsening; the same limit is assumed there.
 NON_TARGET_RATIO = 1.73 ** (1.0 / 3.0)
 STABLE_MONTHS = 6.0  # SITC: stable disease at least this long was a benefit (Kluger 2020)
-NOISE_FREE = ScanPlan(SCAN_EVERY_WEEKS, SCAN_EVERY_WEEKS, confirm=False, reader=PERFECT_READER)
+NOISE_FREE = ScanPlan(SCAN_EVERY_WEEKS, SCAN_EVERY_WEEKS, confirm=False, window_days=0.0, reader=PERFECT_READER)
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,13 @@ def first_of(flag: np.ndarray) -> np.ndarray:
 def confirmed(flag: np.ndarray, days: np.ndarray, after_days: float) -> np.ndarray:
     """Return the day on which the first confirmed run of true scans began, (member,), infinite where none is.
 
-    A run is confirmed by a scan in it at least `after_days` after its first; any scan without the response ends it.
+    `flag` and `days` (member, scan). A run is confirmed by a scan in it at least `after_days` after its first; any scan
+    without the response ends it.
     """
     begins = flag & ~np.concatenate([np.zeros_like(flag[:, :1]), flag[:, :-1]], axis=1)
-    start = np.maximum.accumulate(np.where(begins, np.arange(len(days)), 0), axis=1)
-    enough = flag & (days - days[start] >= after_days)
-    return np.where(enough, days[start], np.inf).min(axis=1)
+    start = np.maximum.accumulate(np.where(begins, np.arange(flag.shape[1]), 0), axis=1)
+    began = np.take_along_axis(days, start, axis=1)
+    return np.where(flag & (days - began >= after_days), began, np.inf).min(axis=1)
 
 
 def reason_of(found: Found, first: np.ndarray, failed: np.ndarray) -> np.ndarray:
@@ -196,8 +197,16 @@ def best_response(
     `complete`, `partial` (member,): whether there was such a response; else SD with a counted scan late enough, else
     PD where progression was seen, else NE: no scan, or only one too early to call the disease stable.
     """
-    stable = (counted & (scans.days >= scans.plan.stable_from_days)).any(axis=1)
+    stable = stable_disease(scans, counted)
     return np.select([complete, partial, stable, progressed], [CR, PR, SD, PD], NE)
+
+
+def stable_disease(scans: Scans, counted: np.ndarray) -> np.ndarray:
+    """Return whether a counted scan (member, scan) lies late enough to call the disease stable, (member,).
+
+    A scan made early within its window is late enough where its planned day may be.
+    """
+    return (counted & (scans.days + scans.plan.shift_days >= scans.plan.stable_from_days)).any(axis=1)
 
 
 def assess(scans: Scans, until_day: np.ndarray | float = np.inf, found: Found | None = None) -> Assessment:
@@ -209,11 +218,12 @@ def assess(scans: Scans, until_day: np.ndarray | float = np.inf, found: Found | 
     """
     found = find(scans) if found is None else found
     days, plan = scans.days, scans.plan
-    made = days <= np.broadcast_to(np.asarray(until_day, dtype=float), len(scans.failed))[:, None]
+    members, number = days.shape
+    made = days <= np.broadcast_to(np.asarray(until_day, dtype=float), members)[:, None]
     pd = found.progression & made
     first = first_of(pd)
-    progressed = first < len(days)
-    counted = made & (np.arange(len(days)) < first[:, None])
+    progressed = first < number
+    counted = made & (np.arange(number) < first[:, None])
     partial, complete = found.response & counted, found.complete & counted
     unconfirmed = best_response(complete.any(axis=1), partial.any(axis=1), counted, progressed, scans)
     wait = plan.confirm_after_days if plan.confirm else 0.0
@@ -225,7 +235,7 @@ def assess(scans: Scans, until_day: np.ndarray | float = np.inf, found: Found | 
     return Assessment(
         best=best,
         best_unconfirmed=unconfirmed,
-        progression_day=np.append(days, np.inf)[first],
+        progression_day=np.where(progressed, days[np.arange(members), np.minimum(first, number - 1)], np.inf),
         reason=reason_of(found, first, scans.failed),
         response_day=np.where(best <= PR, began, np.nan),
         last_scan_day=np.where(made, days, 0.0).max(axis=1),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tumornexus.errors import InputError
-from tumornexus.trial.luck import normals
+from tumornexus.trial.luck import normals, uniforms
 
 WEEK_DAYS = 7
 # Of the lesion axis, 0 to 2 are found by imaging before treatment; any further one is an occult metastasis.
@@ -83,6 +83,9 @@ class ScanPlan:
         confirm_after_days: at least so long after the first (RECIST 1.1, section 4.6: 4 weeks).
         stable_from_days: stable disease counts from a scan so late on (RECIST 1.1, section 4.6, leaves it to the
             protocol and names 6 to 8 weeks).
+        window_days: a scan is made up to so long before or after its day, evenly (a week either way is what protocols
+            allow, from memory, not looked up; that patients use it evenly is assumed), and never by more than a quarter
+            of the interval, so that scans keep their order.
         reader: who reads; one central reader follows a patient from baseline to the end.
     """
 
@@ -93,6 +96,7 @@ class ScanPlan:
     confirm: bool = True
     confirm_after_days: int = 28
     stable_from_days: int = 42
+    window_days: float = 7.0
     reader: Reader = field(default=CENTRAL_READER)
 
     def __post_init__(self) -> None:
@@ -101,9 +105,17 @@ class ScanPlan:
             if weeks is not None and not 1 <= weeks <= LONGEST_INTERVAL_WEEKS:
                 raise InputError("an interval between scans is not one", field=name, value=weeks,
                                  valid=f"1 to {LONGEST_INTERVAL_WEEKS} weeks (6 to 12 in most trials)")  # fmt: skip
+        if not self.window_days >= 0.0:
+            raise InputError("the window of a scan is not a time", field="window_days", value=self.window_days,
+                             valid="0 or more days")  # fmt: skip
+
+    @property
+    def shift_days(self) -> float:
+        """Largest shift of a scan in days: the window, at most a quarter of the shortest interval."""
+        return min(self.window_days, 0.25 * WEEK_DAYS * min(self.first_weeks, self.every_weeks))
 
     def days(self, last_day: float) -> np.ndarray:
-        """Return the days of scans after baseline up to `last_day`, (scan,).
+        """Return the planned days of scans after baseline up to `last_day`, (scan,).
 
         Raises:
             InputError: the first scan lies beyond `last_day`.
@@ -126,7 +138,7 @@ class Scans:
     """What the reader wrote down, and which lesions are what.
 
     Attributes:
-        days: of the scans after baseline, (scan,).
+        days: on which the scans after baseline were made, (member, scan).
         base_mm, at_mm: measured diameters at baseline (member, lesion) and at the scans (member, lesion, scan).
         target: lesions that are measured for the sum, (member, lesion).
         seen: lesions that were seen at baseline, targets included, (member, lesion).
@@ -224,16 +236,18 @@ def sum_of_diameters(volume_ml: np.ndarray) -> np.ndarray:
 
 
 def at_days(volume_ml: np.ndarray, time_days: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Return volumes (member, lesion, day) at `days`: those saved, or linear between two saved days."""
+    """Return volumes (member, lesion, scan) at `days` (member, scan): those saved, or linear between two saved days."""
     time_days = np.asarray(time_days, dtype=float)
     after = np.minimum(np.searchsorted(time_days, days), len(time_days) - 1)
     before = np.where(time_days[after] == days, after, np.maximum(after - 1, 0))
     span = np.where(after > before, time_days[after] - time_days[before], 1.0)
     share = (days - time_days[before]) / span
-    low = volume_ml[..., before]
+    low = np.take_along_axis(volume_ml, before[:, None, :], axis=-1)
     if not share.any():
         return low
-    return np.where(share > 0.0, low + share * (volume_ml[..., after] - low), low)
+    high = np.take_along_axis(volume_ml, after[:, None, :], axis=-1)
+    with np.errstate(invalid="ignore"):  # inf - inf of a failed member
+        return np.where(share[:, None, :] > 0.0, low + share[:, None, :] * (high - low), low)
 
 
 def read_mm(diameter: np.ndarray, bias: np.ndarray, error: np.ndarray, reader: Reader) -> np.ndarray:
@@ -261,29 +275,39 @@ def measure(
 
     `volume_ml` (member, lesion, time), or (member, time) where only the total is known: then it is one target lesion.
     The first time is the baseline. `patient` (member,) numbers the patients (default: 0, 1, ...); a patient has the
-    same errors on the same day in every arm of the trial `seed`. `organ` and `node` as in `roles`; the sphere of a node
-    has its diameter as short axis.
+    same errors and shifts at the same planned scan in every arm of the trial `seed`. `organ` and `node` as in `roles`;
+    the sphere of a node has its diameter as short axis.
 
     Raises:
         InputError: the volumes have another number of axes, or no scan falls within the observed time.
     """
     volume = by_lesion(volume_ml)
     time_days = np.asarray(time_days, dtype=float)
-    days = plan.days(time_days[-1])
+    planned = plan.days(time_days[-1])
+    patient = np.arange(len(volume)) if patient is None else patient
+    days = np.broadcast_to(planned, (len(volume), len(planned)))
+    if plan.shift_days > 0.0:
+        shift = 2.0 * uniforms(seed, "visit", patient, _place(planned)) - 1.0
+        days = np.minimum(planned + plan.shift_days * shift, time_days[-1])
     base, at = diameter_mm(volume[..., 0]), diameter_mm(at_days(volume, time_days, days))
     failed = ~(np.isfinite(at).all(axis=(1, 2)) & np.isfinite(base).all(axis=1))
     if plan.reader != PERFECT_READER:
-        base, at = _read(base, at, days, plan.reader, seed, np.arange(len(base)) if patient is None else patient)
+        base, at = _read(base, at, planned, plan.reader, seed, patient)
     target, seen = roles(base, organ, node)
     return Scans(days, base, at, target, seen, failed, plan)
 
 
+def _place(planned: np.ndarray) -> np.ndarray:
+    """Return where in a patient's stream the luck of planned scans lies, by their days."""
+    return np.round(planned).astype(np.int64)
+
+
 def _read(
-    base: np.ndarray, at: np.ndarray, days: np.ndarray, reader: Reader, seed: int, patient: np.ndarray
+    base: np.ndarray, at: np.ndarray, planned: np.ndarray, reader: Reader, seed: int, patient: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     members, lesions, scans = at.shape
     bias = normals(seed, "reader bias", patient, lesions)
-    when = np.concatenate([[0], np.round(days)]).astype(np.int64)
+    when = np.concatenate([[0], _place(planned)])
     place = (np.arange(lesions)[:, None] * _PLACES + when).ravel()
     error = normals(seed, "reading error", patient, place).reshape(members, lesions, scans + 1)
     both = read_mm(np.concatenate([base[..., None], at], axis=-1), bias[..., None], error, reader)
