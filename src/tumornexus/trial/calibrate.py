@@ -32,9 +32,9 @@ TRIAL_SD_PRIOR = {"rate": 0.4, "hazard": 0.3}  # scale of the half-normal priors
 TAIL = 4.0  # degrees of freedom
 FEWEST_ROWS = 100
 LANDMARKS = (("pfs_6", 6.0), ("pfs_12", 12.0), ("pfs_24", 24.0))
-# Virtual scans come every 8 weeks and end after 104: before the first nobody has progressed, at the last all are
-# censored. A figure from before (trials that scan every 6 weeks) is held to the first scan.
-FIRST_DAY, LAST_DAY = 57.0, 720.0
+# Virtual scans come every 8 weeks, a week earlier or later, and end after 104: before the first nobody has progressed,
+# at the last all are censored. A figure from before (trials that scan every 6 weeks) is held to the first scan.
+FIRST_DAY, LAST_DAY = 63.5, 715.0
 
 
 @dataclass(frozen=True)
