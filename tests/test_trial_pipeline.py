@@ -212,7 +212,8 @@ def test_guide_names_what_there_is(repo_root):
     for name in FILES:
         assert f"`{name}" in page, name
     source = (repo_root / "src" / "tumornexus" / "cli_trial.py").read_text()
-    for option in "--n --seed --out --dask --calibration --uncalibrated --knowledge --partitions".split():
+    options = ["--n", "--seed", "--out", "--dask", "--calibration", "--uncalibrated", "--knowledge", "--partitions"]
+    for option in options:
         assert option in page
         assert option in source
 
