@@ -3,7 +3,7 @@
     fitted arms -> pool of virtual patients (prior) -> emulator -> posterior of shifts
                 -> virtual patients (posterior) -> law of death -> calibration.json
 
-Budget on two cores: about a quarter of an hour for the pool, two minutes for the posterior, four for the second
+Budget on two quiet cores: about ten minutes for the pool, two for the posterior, four for the second
 simulation.
 """
 
@@ -30,8 +30,8 @@ from tumornexus.trial.partitions import run_partitions
 from tumornexus.trial.pool import arms_of, draws_needed, pool_tasks
 from tumornexus.trial.simulate import SIZE, run_partition
 
-PARTITIONS, STEPS, DRAWS = 20, 3000, 200
-CHECK_PARTITIONS = 4  # of the simulation with calibrated parameters
+PARTITIONS, STEPS, DRAWS = 8, 4000, 200
+CHECK_PARTITIONS = 3  # of the simulation with calibrated parameters
 Pool = dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]
 
 
