@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,7 @@ def calibrate(
     emulated = (1.0 / (1.0 + np.exp(-logit))).mean(axis=0)
     gain = float((score["loss_of_rate"] - score["loss"]).mean())
     provenance = {
-        "call": [str(c) for c in call], "seed": seed, "knowledge_digest": knowledge.digest,
+        "call": [PurePath(str(c)).name if i == 0 else str(c) for i, c in enumerate(call)], "seed": seed, "knowledge_digest": knowledge.digest,
         "versions": {p: installed_version(p) for p in ("tumornexus", "jax", "numpy", "scipy", "emcee")},
         "partitions": partitions, "steps": steps, "arms": len(arms), "trials": len({a.trial.id for a in arms}),
         "figures": len(targets), "survival_figures": len(survival), "diagnostics": diagnostics,
