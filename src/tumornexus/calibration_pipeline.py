@@ -121,7 +121,8 @@ def calibrate(
     emulated = (1.0 / (1.0 + np.exp(-logit))).mean(axis=0)
     gain = float((score["loss_of_rate"] - score["loss"]).mean())
     provenance = {
-        "call": [PurePath(str(c)).name if i == 0 else str(c) for i, c in enumerate(call)], "seed": seed, "knowledge_digest": knowledge.digest,
+        "call": [PurePath(str(c)).name if i == 0 else str(c) for i, c in enumerate(call)],
+        "seed": seed, "knowledge_digest": knowledge.digest,
         "versions": {p: installed_version(p) for p in ("tumornexus", "jax", "numpy", "scipy", "emcee")},
         "partitions": partitions, "steps": steps, "arms": len(arms), "trials": len({a.trial.id for a in arms}),
         "figures": len(targets), "survival_figures": len(survival), "diagnostics": diagnostics,

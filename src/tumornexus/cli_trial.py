@@ -85,7 +85,8 @@ def calibrate_command(
 ) -> None:
     """Fit population parameters to every published arm marked fit: shifts with their joint uncertainty.
 
-    Takes about a quarter of an hour on two quiet cores and goes on where it was stopped. Held-out trials are never looked at.
+    Takes about a quarter of an hour on two quiet cores and goes on where it was stopped. Held-out trials are never
+    looked at.
     """
     from tumornexus.cli import progress_bar
     from tumornexus.machine import keep_compiled
