@@ -8,43 +8,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from guide import MECHANISM, write_guide_records
 from io_cohorts import expression, expression_text, write_cohort
-from tumornexus import cli
 
 # Cold start on an idle machine is a third of a second; a shared machine may name a longer limit.
 HELP_SECONDS = float(os.environ.get("TUMORNEXUS_HELP_SECONDS", "0.8" if os.environ.get("CI") else "0.5"))
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Return a function that runs the program in this process as a shell would."""
-
-    def run(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tumornexus", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return Ended(code, told.out, told.err)
-
-    return run
 
 
 def test_help_comes_at_once():

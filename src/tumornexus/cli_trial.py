@@ -70,8 +70,9 @@ def _told(row: object, unit: str) -> str:
     import pandas as pd
 
     estimate, low, high = (row[k] for k in ("estimate", "low", "high"))  # type: ignore[index]
-    words = ["not reached" if pd.isna(x) else f"{x:.3g}" for x in (estimate, low, high)]
-    return f"{words[0]} {unit} ({words[1]} to {words[2]})".replace("  ", " ")
+    first = "not reached" if pd.isna(estimate) else f"{estimate:.3g} {unit}".rstrip()
+    low, high = ("not reached" if pd.isna(x) else f"{x:.3g}" for x in (low, high))
+    return f"{first} ({low} to {high})"
 
 
 def calibrate_command(

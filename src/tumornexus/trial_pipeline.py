@@ -83,8 +83,7 @@ def run_trial(
     if n < 1:
         raise InputError("a trial needs patients", field="--n", value=n, valid="a whole number of 1 or more")
     out = Path(out)
-    if out.is_file():
-        raise InputError("the results need a folder", field="--out", value=str(out), valid="a folder, new or empty")
+    _require_own(out)
     knowledge = load_knowledge(extra=records)
     design = read_design(source, knowledge)
     calibration = calibration or none()
@@ -101,9 +100,31 @@ def run_trial(
     patients = patients.assign(cause=causes(patients, mechanisms))
     arms = tuple(a.name for a in design.arm)
     found = endpoints(patients, arms, calibration, n=n, seed=seed, months=design.months)
-    result = TrialResult(design, found, patients, scans, (*design.notes, *run.notes))
+    notes = (*design.notes, *_about_calibration(calibration, knowledge), *run.notes)
+    result = TrialResult(design, found, patients, scans, notes)
     write_trial(result, knowledge, calibration, out, seed=seed, call=call, records=records)
     return result
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a file, and a folder that holds anything but a trial: its results would be overwritten."""
+    if out.is_file():
+        raise InputError("the results need a folder", field="--out", value=str(out), valid="a folder, new or empty")
+    if out.is_dir() and not (out / PARTITIONS).is_dir():
+        strange = sorted(p.name for p in out.iterdir() if not p.name.startswith("."))
+        if strange:
+            raise InputError(f"the folder holds something else than a virtual trial: {strange[0]}", field="--out",
+                             value=str(out), valid="a new or empty folder, or that of the same trial")  # fmt: skip
+
+
+def _about_calibration(calibration: Calibration, knowledge: Knowledge) -> tuple[str, ...]:
+    """Return what a reader must know of the parameters."""
+    if not calibration.names:
+        return ("not calibrated: parameters are as the records have them, and intervals do not hold their uncertainty",)
+    made_with = calibration.provenance.get("knowledge_digest")
+    if made_with not in (None, knowledge.digest):
+        return (f"the calibration was made with another catalogue (digest {made_with}, now {knowledge.digest})",)
+    return ()
 
 
 def endpoint_table(found: Mapping[str, Any]) -> pd.DataFrame:

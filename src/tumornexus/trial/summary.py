@@ -103,7 +103,7 @@ def survival_endpoints(
     curve = kaplan_meier(days, event)
 
     def when(level: float) -> float | None:
-        below = np.flatnonzero(curve.survival <= level)
+        below = np.flatnonzero(curve.survival <= level + 1e-9)  # a product of fractions misses one half by a bit
         return float(curve.days[below[0]]) / MONTH_DAYS if len(below) else None
 
     middle = when(0.5)
