@@ -60,6 +60,8 @@ ROWS = (
 )
 """Label, name in ``endpoints.json``, decimals and unit of the rows of the table."""
 
+MOST_SENTENCES = 4  # of more arms, the forest plot tells more than a list
+
 LIMITS = (
     (
         "A model, not a cohort",
@@ -139,7 +141,7 @@ def trial_page(view: TrialView) -> str:
     )
     return environment.from_string(asset("trial.html.j2")).render(
         view=view,
-        sentences=sentences(view),
+        sentences=sentences(view) if len(view.arms) <= MOST_SENTENCES else [],
         figures={name: Markup(draw(view).svg()) for name, draw in FIGURES.items()},
         rows=[row for row in ROWS if any(arm.estimates.get(row[1]) is not None for arm in view.arms)],
         said=cell,

@@ -40,7 +40,7 @@ def cause_figure(view: TrialView) -> Scene:
               for table in tables]  # fmt: skip
     highest = max(100.0 * sum(cell) / max(arm.n, 1) for arm, s in zip(view.arms, shares, strict=True) for cell in s)
     columns = min(len(view.arms), _COLUMNS)
-    left, gap, pitch, head = 238.0, 26.0, 21.0, 44.0
+    left, gap, pitch, head = 238.0, 26.0, 21.0, 50.0
     width = min((WIDE - left - gap * (columns - 1)) / columns, 420.0)
     block = head + pitch * len(rows) + 34
     lines = -(-len(view.arms) // columns)
@@ -54,8 +54,8 @@ def cause_figure(view: TrialView) -> Scene:
     for i, (arm, table) in enumerate(zip(view.arms, tables, strict=True)):
         x0, top = left + (i % columns) * (width + gap), block * (i // columns)
         axis = Axis(0.0, max(highest * 1.02, 1.0), x0, x0 + width - 26)  # room for the count beside the longest bar
-        arm_mark(scene, x0, top + 14, arm, 12.0, width)
-        scene.text(x0, top + 31, _kinds(table), size=10.5, fill=MUTED)
+        arm_mark(scene, x0, top + 20, arm, 12.0, width, lines=2)
+        scene.text(x0, top + 41, _kinds(table), size=10.5, fill=MUTED)
         base = top + head + pitch * len(rows)
         for tick in nice_ticks(0.0, axis.high, 3 if width < 260 else 5):
             scene.line(axis(tick), top + head, axis(tick), base, stroke=RULE, width=0.8)

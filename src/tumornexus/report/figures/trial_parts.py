@@ -37,13 +37,18 @@ def arm_mark(
     strokes = {None: [(0, 22)], DASHES[1]: [(0, 9), (13, 22)], DASHES[2]: [(0, 4), (6, 10), (12, 16), (18, 22)]}
     for start, stop in strokes[arm.dash]:
         scene.line(x + start, y - 4, x + stop, y - 4, stroke=arm.color, width=3, key=arm.key)
-    if lines == 1 or text_width(arm.name, size, True) <= room - 28:
+    if lines == 1 or fits(arm, size, room):
         said = [(y, shorten(arm.name, size, room - 28, True))]
     else:
         size -= 1.5
         said = [(y + shift, line) for shift, line in zip((-6, 7), wrap(arm.name, size * 1.06, room - 28), strict=False)]
     for at, line in said:
         scene.text(x + 28, at, line, size=size, bold=True, tip=arm.name, key=arm.key)
+
+
+def fits(arm: TrialArm, size: float, room: float) -> bool:
+    """Tell whether an arm's name fits beside its stroke on one line."""
+    return text_width(arm.name, size, True) <= room - 28
 
 
 def panels(view: TrialView, height: float, top: float, gap: float = 34.0) -> tuple[float, float, Iterator]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tumornexus.cohort.survival import lifelines
 from tumornexus.report.figures.trajectories import spread
-from tumornexus.report.figures.trial_parts import WIDE, arm_mark, months_axis, months_ticks
+from tumornexus.report.figures.trial_parts import WIDE, arm_mark, fits, months_axis, months_ticks
 from tumornexus.report.scene import Axis, Scene, nice_ticks
 from tumornexus.report.style import FAINT, INK, MUTED, RULE, TRACK, shorten
 from tumornexus.report.trial_view import TrialArm, TrialView, hazard_ratio, with_interval
@@ -40,7 +40,9 @@ def survival_figure(view: TrialView, name: str) -> Scene:
     """Kaplan-Meier curves of all arms for "pfs" or "os", predicted landmarks with intervals, numbers at risk."""
     title = NAMES[name]
     desc = "; ".join(f"{a.name}: median {with_interval(a.estimate(f'{name}_median'), 1)} months" for a in view.arms)
-    left, right, top, bottom, pitch = 232.0, 850.0, 16.0, 262.0, 17.0
+    left, right, top, bottom = 232.0, 850.0, 16.0, 262.0
+    lines = 1 if all(fits(arm, 11.5, left - 34) for arm in view.arms) else 2
+    pitch = 17.0 if lines == 1 else 28.0
     scene = Scene(WIDE, bottom + 72 + pitch * len(view.arms), f"fig-{name}", title, desc)
     x, y = Axis(0.0, view.horizon, left, right), Axis(0.0, 1.0, bottom, top)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -63,7 +65,7 @@ def survival_figure(view: TrialView, name: str) -> Scene:
         if len(view.arms) <= _CROWD:
             _landmarks(scene, x, y, arm, name, 4.0 * (i - (len(view.arms) - 1) / 2))
     _end_labels(scene, ends, right, top, bottom)
-    _risk_table(scene, view, name, x, bottom + 58, pitch)
+    _risk_table(scene, view, name, x, bottom + 58, lines, pitch)
     return scene
 
 
@@ -114,7 +116,7 @@ def _landmarks(scene: Scene, x: Axis, y: Axis, arm: TrialArm, name: str, shift: 
             )
 
 
-def _risk_table(scene: Scene, view: TrialView, name: str, x: Axis, y: float, pitch: float) -> None:
+def _risk_table(scene: Scene, view: TrialView, name: str, x: Axis, y: float, lines: int, pitch: float) -> None:
     scene.text(8, y - 8, "Number at risk", size=11, fill=MUTED)
     medians = [with_interval(arm.estimate(f"{name}_median"), 1, missing="NR") for arm in view.arms]
     meant = " (NR: not reached)" if any("NR" in said for said in medians) else ""
@@ -123,8 +125,8 @@ def _risk_table(scene: Scene, view: TrialView, name: str, x: Axis, y: float, pit
         scene.text(1062, y - 8, "Hazard ratio", size=11, fill=MUTED)
     scene.line(8, y - 2, WIDE, y - 2, stroke=RULE, width=0.8)
     for i, arm in enumerate(view.arms):
-        row = y + 12 + pitch * i
-        arm_mark(scene, 8, row, arm, 11.5, x.start - 34)
+        row = y + pitch * (i + 0.5) + 3.5
+        arm_mark(scene, 8, row, arm, 11.5, x.start - 34, lines)
         for month in months_ticks(x.high, x.stop - x.start):
             count = at_risk(arm.table[f"{name}_days"].to_numpy(), month)
             scene.text(x(month), row, f"{count:,}", size=10.5, anchor="middle", fill=INK, key=arm.key)
