@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -222,3 +223,13 @@ def test_without_dask_the_message_says_what_to_install(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r'pip install "tumornexus\[cluster\]"'):
         run_partitions(work, tasks(1), tmp_path, identity=IDENTITY, dask="local:2")
+
+
+def test_the_example_of_the_guide_runs(tmp_path: Path, repo_root: Path):
+    page = (repo_root / "docs" / "scale_out.md").read_text(encoding="utf-8")
+    (example,) = (x for x in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) if "def work" in x)
+    (tmp_path / "example.py").write_text(example)
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("{'draws': 800} ()")
