@@ -26,7 +26,7 @@ from tumornexus.report.figures.trial_responses import (
     swimmers,
     waterfall_figure,
 )
-from tumornexus.report.figures.trial_survival import arms_forest_figure, kaplan_meier, survival_figure
+from tumornexus.report.figures.trial_survival import arms_forest_figure, survival_at, survival_figure
 from tumornexus.report.scene import Scene
 from tumornexus.report.trial import FIGURES, SECTIONS, render_trial_report, sentences, trial_figure_files, trial_page
 from tumornexus.report.trial_view import RESPONSES, TrialView, build_trial_view, with_interval
@@ -168,7 +168,7 @@ def test_kaplan_meier_is_that_of_lifelines_and_numbers_at_risk_are_counted(view:
         own = tables[0][tables[0]["arm"] == arm]
         at = np.array([0.0, 3.0, 11.7, 24.0])
         fit = lifelines().KaplanMeierFitter().fit(own[f"{name}_days"], own[f"{name}_event"])
-        found = kaplan_meier(own[f"{name}_days"].to_numpy(), own[f"{name}_event"].to_numpy(), at)
+        found = survival_at(own[f"{name}_days"].to_numpy(), own[f"{name}_event"].to_numpy(), at)
         np.testing.assert_allclose(found, fit.survival_function_at_times(at * MONTH))
         for month in months_ticks(view.horizon, 618.0):
             assert str((own[f"{name}_days"] >= month * MONTH).sum()) in shown

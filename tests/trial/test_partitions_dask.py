@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -72,12 +74,14 @@ def test_a_worker_killed_in_mid_run_costs_only_its_partition(tmp_path: Path, und
     with cluster(tmp_path, 2) as (address, crew, _):
 
         def kill_one() -> None:
-            own = {worker.pid for worker in crew}
-            busy = wait_for(lambda: [p for begun in starts(pids).values() for p in begun if p in own])
-            victim = next(worker for worker in crew if worker.pid == busy[0])
-            victim.kill()
-            victim.wait()
-            gate.touch()
+            try:
+                own = {worker.pid for worker in crew}
+                busy = wait_for(lambda: [p for begun in starts(pids).values() for p in begun if p in own])
+                victim = next(worker for worker in crew if worker.pid == busy[0])
+                victim.kill()
+                victim.wait()
+            finally:
+                gate.touch()
 
         killer = in_background(kill_one)
         done = run_partitions(work, tasks(pids=str(pids), gate=str(gate)), tmp_path / "run", identity=IDENTITY,
@@ -144,7 +148,7 @@ def test_stopped_by_hand_leaves_neither_workers_nor_half_files(tmp_path: Path, u
     try:
         wait_for(lambda: len(list((run / "records").glob("*.json"))) >= 1)
         os.killpg(driver.pid, signal.SIGINT)
-        _, said = driver.communicate(timeout=10)
+        _, said = driver.communicate(timeout=60)
     finally:
         driver.kill()
         driver.wait()
@@ -195,8 +199,16 @@ def test_local_workers_give_the_bytes_of_one_process_and_share_the_cores(
 
 
 def test_a_failing_partition_on_a_worker_is_named(tmp_path: Path):
+    with socket.socket() as other, contextlib.suppress(OSError):  # somebody has the port of Dask's dashboard
+        other.bind(("127.0.0.1", 8787))
+        other.listen()
+        _check_failing(tmp_path / "taken")
+    _check_failing(tmp_path / "free")
+
+
+def _check_failing(folder: Path) -> None:
     with pytest.raises(SimulationError, match="partition 'p1' failed: RuntimeError: drawn from an empty urn") as caught:
-        run_partitions(work, {"p1": {"seed": 1, "fail": True}}, tmp_path, identity=IDENTITY, dask="local:1")
+        run_partitions(work, {"p1": {"seed": 1, "fail": True}}, folder, identity=IDENTITY, dask="local:1")
     assert "partition_work.py" in "".join(caught.value.__notes__)
 
 

@@ -9,7 +9,7 @@ from tumornexus.report.figures.nodes import empty_scene
 from tumornexus.report.figures.trial_parts import WIDE, arm_mark, months_axis, tint
 from tumornexus.report.figures.trial_survival import axis_ticks, interval_mark, rate_axis
 from tumornexus.report.scene import Axis, Scene, nice_ticks
-from tumornexus.report.style import INK, MUTED, RULE, shorten
+from tumornexus.report.style import INK, MUTED, RULE, shorten, text_width
 from tumornexus.report.trial_view import RESISTANCE, TrialView, with_interval
 from tumornexus.report.words import DAYS_PER_MONTH
 
@@ -40,7 +40,7 @@ def cause_figure(view: TrialView) -> Scene:
               for table in tables]  # fmt: skip
     highest = max(100.0 * sum(cell) / max(arm.n, 1) for arm, s in zip(view.arms, shares, strict=True) for cell in s)
     columns = min(len(view.arms), _COLUMNS)
-    left, gap, pitch, head = 238.0, 26.0, 21.0, 50.0
+    left, gap, pitch, head = 262.0, 26.0, 21.0, 50.0
     width = min((WIDE - left - gap * (columns - 1)) / columns, 420.0)
     block = head + pitch * len(rows) + 34
     lines = -(-len(view.arms) // columns)
@@ -49,7 +49,8 @@ def cause_figure(view: TrialView) -> Scene:
     for line in range(lines):
         for row, (name, _) in enumerate(rows):
             y = block * line + head + pitch * (row + 0.5)
-            scene.text(left - 12, y + 4, shorten(name, 11.5, left - 20), size=11.5, anchor="end", tip=name,
+            said = name if text_width(name, 11) <= left - 16 else name.split(" (")[0]
+            scene.text(left - 12, y + 4, shorten(said, 11, left - 16), size=11, anchor="end", tip=name,
                        fill=MUTED if name == NO_CAUSE or name.startswith(OTHERS) else INK)  # fmt: skip
     for i, (arm, table) in enumerate(zip(view.arms, tables, strict=True)):
         x0, top = left + (i % columns) * (width + gap), block * (i // columns)

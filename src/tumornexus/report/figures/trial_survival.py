@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tumornexus.cohort.survival import lifelines
 from tumornexus.report.figures.trajectories import spread
 from tumornexus.report.figures.trial_parts import WIDE, arm_mark, fits, months_axis, months_ticks
 from tumornexus.report.scene import Axis, Scene, nice_ticks
 from tumornexus.report.style import FAINT, INK, MUTED, RULE, TRACK, shorten
 from tumornexus.report.trial_view import TrialArm, TrialView, hazard_ratio, with_interval
 from tumornexus.report.words import DAYS_PER_MONTH
+from tumornexus.trial.statistics import kaplan_meier
 
 Told = tuple[float | None, float | None, float | None]  # estimate, low, high
 NAMES = {"pfs": "Progression-free survival", "os": "Overall survival"}
@@ -23,12 +23,11 @@ _CROWD = 4  # more arms than this, and the bars of landmarks would hide each oth
 _CENSORED = 60  # more than this, and their ticks would be a band
 
 
-def kaplan_meier(days: np.ndarray, event: np.ndarray, at_months: np.ndarray) -> np.ndarray:
-    """Return the Kaplan-Meier estimate (share without an event, by lifelines) at some times, in months."""
-    fit = lifelines().KaplanMeierFitter().fit(np.asarray(days, float), np.asarray(event, bool))
-    curve = fit.survival_function_.iloc[:, 0]
-    index = np.searchsorted(curve.index.to_numpy(float), at_months * DAYS_PER_MONTH, side="right") - 1
-    return curve.to_numpy(float)[index]
+def survival_at(days: np.ndarray, event: np.ndarray, at_months: np.ndarray) -> np.ndarray:
+    """Return the Kaplan-Meier estimate (share without an event) at some times, in months."""
+    curve = kaplan_meier(days, event)
+    index = np.searchsorted(curve.days, at_months * DAYS_PER_MONTH, side="right") - 1
+    return curve.survival[index]
 
 
 def at_risk(days: np.ndarray, months: float) -> int:
@@ -73,7 +72,7 @@ def _steps(
     scene: Scene, x: Axis, y: Axis, arm: TrialArm, at: np.ndarray, days: np.ndarray, event: np.ndarray
 ) -> tuple[float, float]:
     """Draw a curve, leaving out steps too small to see; return where it ends."""
-    share = kaplan_meier(days, event, at)
+    share = survival_at(days, event, at)
     points = [(x(0.0), y(1.0))]
     for month, value in zip(at, share, strict=True):
         if abs(y(value) - points[-1][1]) >= 0.3 or month == at[-1]:
@@ -98,7 +97,7 @@ def _end_labels(
 
 def _censored(scene: Scene, x: Axis, y: Axis, arm: TrialArm, days: np.ndarray, event: np.ndarray) -> None:
     at = np.sort(days[~event]) / DAYS_PER_MONTH
-    for month, value in zip(at, kaplan_meier(days, event, at), strict=True):
+    for month, value in zip(at, survival_at(days, event, at), strict=True):
         scene.line(x(month), y(value) - 4, x(month), y(value) + 4, stroke=arm.color, width=1.1, key=arm.key)
 
 
