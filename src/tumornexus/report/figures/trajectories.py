@@ -133,7 +133,7 @@ def overview_figure(view: View) -> Scene:
             )
             ends.append((y(float(course.median[-1])), course.key))
     labels.sort(key=lambda item: item[0])
-    spots = _spread([item[0] for item in labels], 15.0, top, bottom)
+    spots = spread([item[0] for item in labels], 15.0, top, bottom)
     for (end, said, color, bold, key), spot in zip(labels, spots, strict=True):
         scene.poly([(right + 2, end), (right + 46, spot), (right + 56, spot)], stroke=color, width=0.8, opacity=0.7)
         scene.text(
@@ -148,7 +148,7 @@ def overview_figure(view: View) -> Scene:
     return scene
 
 
-def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
     """Move sorted positions apart to at least `gap`, staying between `low` and `high` where that is possible."""
     out: list[float] = []
     for value in wanted:
