@@ -191,7 +191,11 @@ def main() -> int:
     for folder in (CACHE, options.out):
         folder.mkdir(parents=True, exist_ok=True)
     kept = table_file.is_file() and table_file.read_text("utf-8").startswith(stamp)
-    cache = pd.read_csv(table_file, sep="\t", comment="#", dtype={"sample": str}, float_precision="round_trip") if kept else None
+    cache = (
+        pd.read_csv(table_file, sep="\t", comment="#", dtype={"sample": str}, float_precision="round_trip")
+        if kept
+        else None
+    )
     cache = pd.DataFrame(columns=list(COLUMNS)) if cache is None else cache[list(COLUMNS)]
     table = simulated(names, data, cache, knowledge, options.draws, time.process_time() + 60.0 * options.minutes)
     table_file.write_text(stamp + table.to_csv(sep="\t", index=False), "utf-8")

@@ -26,7 +26,6 @@ new_app = typer.Typer(help="Start a record of your own.", no_args_is_help=True)
 app.add_typer(new_app, name="new")
 
 
-
 def _folder_for_results(out: Path) -> Path:
     """Refuse a file as the folder for results before anything is computed."""
     from tumornexus.errors import InputError

@@ -108,14 +108,21 @@ def gain(choice: Choice, test: Experiment, present: np.ndarray, weights: np.ndar
 
 
 def _best(
-    choice: Choice, tests: Mapping[str, Experiment], present: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    choice: Choice,
+    tests: Mapping[str, Experiment],
+    present: Mapping[str, np.ndarray],
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Largest gain over the mechanisms of one input, shape of the leading axes."""
     return np.max([gain(choice, t, present[m], weights) for m, t in tests.items()], axis=0)
 
 
 def values(
-    choice: Choice, inputs: Sequence[Mapping[str, Experiment]], present: Mapping[str, np.ndarray], seed: int, sample: str
+    choice: Choice,
+    inputs: Sequence[Mapping[str, Experiment]],
+    present: Mapping[str, np.ndarray],
+    seed: int,
+    sample: str,
 ) -> list[Value]:
     """Value of every input; `present`: mechanism to truth values (draw,); each input maps mechanisms to their tests.
 

@@ -26,8 +26,8 @@ def better_calibrated(digest: str) -> str:
     found = comparison()
     name = {"twin": "the twin's response", "statistical": "the statistical score", "neither": "neither"}
     parts = [
-        f"{word} slope {own['slope'][0]:.2f} ({own['slope'][1]:.2f} to {own['slope'][2]:.2f}), Brier {own['brier']:.3f}, "
-        f"AUC {own['auc'][0]:.2f}"
+        f"{word} slope {own['slope'][0]:.2f} ({own['slope'][1]:.2f} to {own['slope'][2]:.2f}), "
+        f"Brier {own['brier']:.3f}, AUC {own['auc'][0]:.2f}"
         for word, own in (("twin", found["twin"]), ("statistical", found["statistical"]))
     ]
     other = "" if digest == found["knowledge_digest"] else "; the catalogue has changed since"

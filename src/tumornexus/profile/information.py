@@ -20,7 +20,7 @@ import pandas as pd
 
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Biomarker, Mechanism
-from tumornexus.profile.experiment import Experiment, experiment_of, expected_change, information_bits, together
+from tumornexus.profile.experiment import Experiment, expected_change, experiment_of, information_bits, together
 from tumornexus.profile.fusion import temper
 from tumornexus.profile.measure import ADJUSTED_GAIN
 from tumornexus.profile.phenotype import PATHOLOGIST
@@ -201,7 +201,9 @@ def options(profile: Profile, knowledge: Knowledge, reference: Reference | None 
                 names.append(PATHOLOGIST)
         if bits:
             found.append(
-                Option(measurement, tuple(dict.fromkeys(names)), tests, bits, total, change, tuple(dict.fromkeys(untold)))
+                Option(
+                    measurement, tuple(dict.fromkeys(names)), tests, bits, total, change, tuple(dict.fromkeys(untold))
+                )
             )
     return sorted(found, key=lambda o: (-o.information_bits, o.measurement.id))
 
