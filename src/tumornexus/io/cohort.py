@@ -357,6 +357,7 @@ def _assemble(
                 hla=hla or None,
                 copy_number=found.copy_number,
                 mutation_assay=found.assay,
+                methylation=found.methylation,
                 microbiome=stools.get(sample),
                 expression_scale=scale,
                 notes=tuple(notes),

@@ -23,6 +23,7 @@ from tumornexus.knowledge.records import Biomarker, Mechanism
 from tumornexus.profile.experiment import Experiment, expected_change, experiment_of, information_bits, together
 from tumornexus.profile.fusion import temper
 from tumornexus.profile.measure import ADJUSTED_GAIN
+from tumornexus.profile.methylation import biomarkers_of
 from tumornexus.profile.phenotype import PATHOLOGIST
 from tumornexus.profile.profile import CENTERING, Plan, Profile, plan_of, ratio_of_pathologist
 from tumornexus.profile.reference import Reference, load_reference
@@ -110,6 +111,7 @@ def _given(measurement: Measurement, profile: Profile) -> bool:
         "copy_number": patient.copy_number is not None,
         "hla": patient.hla is not None,
         "microbiome": patient.microbiome is not None,
+        "methylation": patient.methylation is not None,
     }
     return any(held[i] for i in measurement.inputs)
 
@@ -178,7 +180,11 @@ def options(profile: Profile, knowledge: Knowledge, reference: Reference | None 
         total = change = 0.0
         for mechanism in plan.mechanisms:
             told = {e.biomarker for e in profile.evidence[mechanism.id] if e.measured}
-            wanted = [b for b in mechanism.biomarker if measurement.yields(b) and b.id not in told]
+            wanted = [
+                b
+                for b in biomarkers_of(mechanism.id, mechanism.biomarker)
+                if measurement.yields(b) and b.id not in told
+            ]
             if not wanted:
                 continue
             test, silent = _tests(mechanism, wanted, profile, plan, reference)

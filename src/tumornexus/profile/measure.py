@@ -18,6 +18,7 @@ from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
 from tumornexus.profile.cells import cell_facts
 from tumornexus.profile.fusion import Extent, clonal_fraction, mutated_copies, second_hit
+from tumornexus.profile.methylation import read_methylation
 from tumornexus.profile.microbiome import stool_facts
 from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
 from tumornexus.profile.scores import (
@@ -498,6 +499,7 @@ PATIENT_READERS: Mapping[str, Callable[[Compiled, Patient], Reading]] = {
     "clinical": read_clinical_or_cells,
     "microbiome": read_microbiome,
     "hla": read_hla,
+    "methylation": read_methylation,
 }
 
 

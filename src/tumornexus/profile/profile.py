@@ -22,6 +22,7 @@ from tumornexus.profile.cells import called_phenotype, cells_record, with_pseudo
 from tumornexus.profile.deconvolution import Composition, composition, composition_record
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
+from tumornexus.profile.methylation import biomarkers_of
 from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
     FEATURES,
@@ -140,7 +141,9 @@ class Plan:
 @lru_cache(maxsize=4)
 def plan_of(knowledge: Knowledge, reference: Reference) -> Plan:
     mechanisms = tuple(m for m in knowledge.mechanisms.values() if m.kind in ("cause", "state"))
-    compiled = {m.id: tuple(compile_biomarker(b, reference) for b in m.biomarker) for m in mechanisms}
+    compiled = {
+        m.id: tuple(compile_biomarker(b, reference) for b in biomarkers_of(m.id, m.biomarker)) for m in mechanisms
+    }
     rho = {}
     for m in mechanisms:
         soft = [c for c in compiled[m.id] if c.biomarker.separation and c.biomarker.input == "expression" and len(c.up)]

@@ -60,6 +60,9 @@ def patient_facts(patient: Any) -> tuple[tuple[str, str], ...]:
     ):
         value = get(patient, name)
         out.append((label, "not measured" if value is None else f"{len(value):,} {unit}"))
+    methylation = get(patient, "methylation")
+    if methylation is not None:
+        out.append(("Promoter methylation", f"{len(methylation):,} genes"))
     stool = get(patient, "microbiome")
     out.append(("Stool metagenome", "not measured" if stool is None else f"{len(stool.abundance):,} species"))
     cells, slide = get(patient, "single_cell"), get(patient, "slide")

@@ -27,6 +27,7 @@ INPUT_WORDS = {
     "clinical": "clinical or pathology record",
     "hla": "HLA class I typing",
     "microbiome": "stool metagenome",
+    "methylation": "promoter methylation",
 }
 
 
