@@ -182,6 +182,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.parametrize("words", ["run", "profile", "design", "cohort", "tissue"])
+def test_out_that_is_a_file_is_refused_before_anything_is_read(words, command, tmp_path):
+    """The input does not exist either: that the message is about --out shows that it was looked at first."""
+    file = tmp_path / "results"
+    file.write_text("kept")
+    for out in (file, file / "below"):
+        ended = command(words, tmp_path / "nowhere", "--out", out)
+        assert ended.code == 2
+        assert "not a folder" in ended.err
+        assert "--out" in ended.err
+    assert file.read_text() == "kept"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_wrong_input_is_one_line_exit_code_two_and_nothing_written(case, command, folders, tmp_path):
     out = tmp_path / "out"

@@ -333,7 +333,7 @@ def _assemble(
         notes = [*said, *notes, *found.notes]
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
-            notes += quantified.notes if quantified is not None else ()
+            notes += (*quantified.notes, *quantified.notes_of.get(sample, ())) if quantified is not None else ()
             series, scale = one_expression(
                 table[sample].to_numpy(dtype=float)[mapping.rows],
                 sample,
