@@ -116,7 +116,7 @@ def _beta_chains(rows: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str
     """Keep productive rearrangements of the beta chain; where it was not read, of the one T-cell locus that was."""
     if "productive" in rows.columns:
         flags = rows["productive"].map(lambda v: _AIRR.get(str(v).upper(), v))
-        rows = rows[flags.map(lambda v: to_flag(v, path, "productive")).eq(True)]
+        rows = rows.loc[flags.map(lambda v: to_flag(v, path, "productive")).eq(True).to_numpy()]
     if "locus" in rows.columns:
         locus = rows["locus"].fillna("").str.upper()
     elif "v_call" in rows.columns:

@@ -13,13 +13,10 @@ import math
 import tomllib
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
-
-if TYPE_CHECKING:
-    from tumornexus.profile.measure import Compiled, Reading
+from tumornexus.profile.reading import Compiled, Reading
 
 USUAL_PURITY = (
     0.6  # cancer cells of a bulk sample; assumed, the middle of the 0.25 to 0.95 that `clonal_fraction` allows
@@ -46,8 +43,6 @@ def biomarkers_of(mechanism_id: str, own: tuple[Biomarker, ...]) -> tuple[Biomar
 
 def read_methylation(compiled: Compiled, patient: Patient) -> Reading:
     """Read a methylation biomarker: whether at least one of its genes is silenced in cancer cells."""
-    from tumornexus.profile.measure import Reading
-
     biomarker = compiled.biomarker
     if patient.methylation is None:
         return Reading(False, genes_missing=biomarker.genes, note="promoter methylation not measured")
