@@ -72,7 +72,7 @@ def simulated(
     """Simulate patients that the cache lacks, in turn over cohorts, until the processor time is spent."""
     from tumornexus.pipeline import twin_of
     from tumornexus.systemic import prepare, simulate
-    from tumornexus.trial.endpoints import recist
+    from tumornexus.trial.recist import recist
 
     waiting = [[p for p in read_cohort(data / name, knowledge) if eligible(p)] for name in names]
     done = {(c, s) for c, s in zip(cache["cohort"], cache["sample"], strict=True)}

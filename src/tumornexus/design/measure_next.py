@@ -35,7 +35,7 @@ from tumornexus.profile import Profile
 from tumornexus.profile.experiment import PERFECT, Experiment
 from tumornexus.profile.information import COLUMNS, Option, option_row, options
 from tumornexus.systemic.twin import Twin
-from tumornexus.trial.endpoints import recist
+from tumornexus.trial.recist import recist
 
 SHUFFLES, RESAMPLES = 1000, 400
 FALSE_DISCOVERY = 0.1

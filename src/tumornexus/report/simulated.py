@@ -9,7 +9,7 @@ import numpy as np
 
 from tumornexus.report.rows import Course, Readout
 from tumornexus.report.values import get
-from tumornexus.trial.endpoints import sum_of_diameters
+from tumornexus.trial.scans import sum_of_diameters
 
 UNTREATED = ("untreated", "no treatment", "none", "")
 FLOOR = 1e-3  # relative volume below which a lesion is not seen on a scan; curves are drawn at this floor
