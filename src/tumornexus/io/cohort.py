@@ -270,7 +270,8 @@ def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str
     samples = study_samples(folder)
     if only is not None and only not in samples:
         raise not_in_cohort(only, samples, folder)
-    unread = [p.name for p in (find_microbiome(folder), find_table(folder, "hla"), *usual_files(folder)) if p]
+    tables = [find_table(folder, n) for n in ("hla", "hla_loh", "msi", "neoantigens", "tcr", "methylation")]
+    unread = [p.name for p in (find_microbiome(folder), *tables, *usual_files(folder)) if p]
     if unread:
         raise InputError(
             "files that are not read in a cBioPortal study", file=folder, value=", ".join(unread),

@@ -118,18 +118,27 @@ def _given(measurement: Measurement, profile: Profile) -> bool:
 
 def _tests(
     mechanism: Mechanism, wanted: Sequence[Biomarker], profile: Profile, plan: Plan, reference: Reference
-) -> tuple[Experiment | None, list[str]]:
-    """The test that some unmeasured biomarkers make of a mechanism, and those whose records do not say enough.
-
-    Weights are those of `fuse`: scores of one mechanism share what they say by their correlation; of calls the
-    strongest counts fully and the others half, and all of them half where a call was measured already.
-    """
+) -> tuple[Experiment | None, tuple[str, ...]]:
+    """The test that some unmeasured biomarkers make of a mechanism, and those whose records do not say enough."""
     prevalence = plan.prevalence[mechanism.id][profile.tumor]
     inside = profile.tumor in reference.cohort_tumors
     share = CENTERING * (prevalence if inside else plan.reference_prevalence[mechanism.id])
     clonal = mechanism.extent == "clonal_fraction"
+    called = any(e.measured and e.llr and e.input != "expression" for e in profile.evidence[mechanism.id])
+    return _joined(tuple(wanted), share, clonal, plan.rho[mechanism.id], called)
+
+
+@lru_cache(maxsize=8192)
+def _joined(
+    biomarkers: tuple[Biomarker, ...], share: float, clonal: bool, rho: float, called: bool
+) -> tuple[Experiment | None, tuple[str, ...]]:
+    """Several biomarkers of one mechanism as one test; remembered, because patients of a cohort lack the same.
+
+    Weights are those of `fuse`: scores of one mechanism share what they say by their correlation `rho`; of calls the
+    strongest counts fully and the others half, and all of them half where a call was measured already (`called`).
+    """
     soft, hard, untold = [], [], []
-    for biomarker in wanted:
+    for biomarker in biomarkers:
         test = experiment_of(biomarker, share, clonal, ADJUSTED_GAIN)
         if test is None:
             untold.append(biomarker.id)
@@ -137,12 +146,11 @@ def _tests(
             soft.append(test)
         else:
             hard.append(test)
-    called = any(e.measured and e.llr and e.input != "expression" for e in profile.evidence[mechanism.id])
     hard.sort(key=lambda e: -information_bits(0.5, e))
-    weights = [temper(len(soft), plan.rho[mechanism.id])] * len(soft)
+    weights = [temper(len(soft), rho)] * len(soft)
     weights += [0.5 if called or i else 1.0 for i in range(len(hard))]
     tests = [*soft, *hard]
-    return (together(tests, weights) if tests else None), untold
+    return (together(tests, weights) if tests else None), tuple(untold)
 
 
 def phenotype_bits(shares: Sequence[float], ratio: float) -> float:
@@ -164,6 +172,20 @@ def _entropy(shares: Sequence[float]) -> float:
     return -sum(p * math.log2(p) for p in shares if p > 0.0)
 
 
+@lru_cache(maxsize=4)
+def _menu(
+    knowledge: Knowledge, reference: Reference
+) -> tuple[tuple[Measurement, tuple[tuple[Mechanism, tuple[Biomarker, ...]], ...]], ...]:
+    """Every measurement with the mechanisms that it tells of and the biomarkers by which it does."""
+    mechanisms = plan_of(knowledge, reference).mechanisms
+    own = {m.id: biomarkers_of(m.id, m.biomarker) for m in mechanisms}
+    menu = []
+    for measurement in _orders(mechanisms):
+        rows = ((m, tuple(b for b in own[m.id] if measurement.yields(b))) for m in mechanisms)
+        menu.append((measurement, tuple((m, b) for m, b in rows if b)))
+    return tuple(menu)
+
+
 def options(profile: Profile, knowledge: Knowledge, reference: Reference | None = None) -> list[Option]:
     """Return every measurement that a patient lacks and that would tell something, most expected information first.
 
@@ -172,19 +194,15 @@ def options(profile: Profile, knowledge: Knowledge, reference: Reference | None 
     reference = reference or load_reference()
     plan = plan_of(knowledge, reference)
     before = profile.patient.clinical.get("timepoint") in (None, "pre", "baseline")
+    told = {m.id: {e.biomarker for e in profile.evidence[m.id] if e.measured} for m in plan.mechanisms}
     found = []
-    for measurement in _orders(plan.mechanisms):
+    for measurement, yielded in _menu(knowledge, reference):
         if _given(measurement, profile) or (before and measurement.when == "on"):
             continue
         names, untold, tests, bits = [], [], {}, {}
         total = change = 0.0
-        for mechanism in plan.mechanisms:
-            told = {e.biomarker for e in profile.evidence[mechanism.id] if e.measured}
-            wanted = [
-                b
-                for b in biomarkers_of(mechanism.id, mechanism.biomarker)
-                if measurement.yields(b) and b.id not in told
-            ]
+        for mechanism, biomarkers in yielded:
+            wanted = [b for b in biomarkers if b.id not in told[mechanism.id]]
             if not wanted:
                 continue
             test, silent = _tests(mechanism, wanted, profile, plan, reference)
