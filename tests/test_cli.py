@@ -386,3 +386,37 @@ def test_a_wrong_question_to_the_network_is_one_message(words, says, command, tm
     assert says in done.err
     assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_simulated_responses_are_of_the_regimen_given_and_the_better_calibrated_one_is_named(
+    command, tmp_path, monkeypatch
+):
+    """Simulation is replaced by a stand-in, which fails for one sample: that one has an empty cell, not the others."""
+    import pandas as pd
+
+    from tumornexus import pipeline
+    from tumornexus.errors import SimulationError
+
+    def twin_of(profile, _knowledge, **_):
+        if profile.sample == "P2":
+            raise SimulationError("no candidate reaches the burden")
+        return profile
+
+    monkeypatch.setattr(pipeline, "twin_of", twin_of)
+    monkeypatch.setattr(pipeline, "twin_response", lambda twin, regimen, _: (0.25, 0.1, 0.5))
+    folder = write_cohort(tmp_path / "cohort")
+    table = pd.read_csv(folder / "clinical.tsv", sep="\t", dtype=str)
+    table["treatment"] = ["ipilimumab", "nivolumab", None]
+    table.to_csv(folder / "clinical.tsv", sep="\t", index=False)
+    ended = command("profile", folder, "--simulate", "--out", tmp_path / "out")
+    assert ended.code == 0
+    assert "better calibrated: " in ended.out
+    assert "P2 was not simulated" in ended.err
+    summary = pd.read_csv(tmp_path / "out" / "summary.tsv", sep="\t", index_col="sample")
+    assert summary["twin_response_regimen"].str.split().str[0].tolist()[:2] == ["ipilimumab", "nivolumab"]
+    assert summary.loc["P1", "twin_response_score"] == 0.25
+    assert summary["twin_response_score"].isna().tolist() == [False, True, False]
+    record = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert record["twin_or_statistics"].startswith("better calibrated")
+    listed = pd.read_csv(tmp_path / "out" / "measure_next.tsv", sep="\t", dtype={"sample": str})
+    assert set(listed["sample"]) == set(summary.index)
