@@ -39,6 +39,7 @@ from tumornexus.trial.recist import recist
 
 SHUFFLES, RESAMPLES = 1000, 400
 FALSE_DISCOVERY = 0.1
+MOST_CELLS = 4_000_000  # numbers that one chunk of shuffles holds
 Z90 = 1.6448536269514722
 DECISION = ("decision_value", "low", "high", "perfect_value", "noise", "resolved", "basis")
 CALIBRATED, HYPOTHESES = "compared with trials", "mechanistic hypotheses"
@@ -107,14 +108,38 @@ def gain(choice: Choice, test: Experiment, present: np.ndarray, weights: np.ndar
     return np.maximum(after.max(axis=-1).sum(axis=-1) - now, 0.0)
 
 
-def _best(
+def _best(choice: Choice, tests: Mapping[str, Experiment], present: Mapping[str, np.ndarray]) -> float:
+    """Largest gain over the mechanisms of one input."""
+    return max(float(gain(choice, t, present[m])) for m, t in tests.items())
+
+
+def _best_of_many(
     choice: Choice,
     tests: Mapping[str, Experiment],
     present: Mapping[str, np.ndarray],
+    order: np.ndarray | None = None,
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Largest gain over the mechanisms of one input, shape of the leading axes."""
-    return np.max([gain(choice, t, present[m], weights) for m, t in tests.items()], axis=0)
+    """Largest gain of one input for each shuffle of presence, `order` (shuffle, draw), or each of `weights` likewise.
+
+    In chunks, because four thousand draws times a thousand shuffles times the outcomes of a score fill memory.
+    """
+    rows = order if order is not None else weights
+    if rows is None:
+        raise ValueError("neither shuffles nor weights")
+    step = max(1, MOST_CELLS // (rows.shape[1] * max(len(t.present) for t in tests.values())))
+    found = []
+    for i in range(0, len(rows), step):
+        part = slice(i, i + step)
+        every = [
+            gain(
+                choice, t, present[m] if order is None else present[m][order[part]],
+                None if weights is None else weights[part],
+            )
+            for m, t in tests.items()
+        ]  # fmt: skip
+        found.append(np.max(every, axis=0))
+    return np.concatenate(found)
 
 
 def values(
@@ -144,16 +169,16 @@ def values(
             found.append(nothing)
             chance.append(1.0)
             continue
-        raw = float(_best(choice, tests, present))
-        null = _best(choice, tests, {m: present[m][order] for m in tests})
-        spread = float(np.std(_best(choice, tests, present, again)))
+        raw = _best(choice, tests, present)
+        null = _best_of_many(choice, tests, present, order=order)
+        spread = float(np.std(_best_of_many(choice, tests, present, weights=again)))
         certain = dict.fromkeys(tests, PERFECT)
-        bias = float(np.mean(_best(choice, certain, {m: present[m][order] for m in tests})))
+        bias = float(np.mean(_best_of_many(choice, certain, present, order=order)))
         value = max(raw - float(null.mean()), 0.0)
         found.append(
             Value(
                 value, max(0.0, value - Z90 * spread), value + Z90 * spread,
-                max(float(_best(choice, certain, present)) - bias, 0.0), float(np.quantile(null, 0.95)), False,
+                max(_best(choice, certain, present) - bias, 0.0), float(np.quantile(null, 0.95)), False,
                 max(tests, key=lambda m: float(gain(choice, tests[m], present[m]))),
             )
         )  # fmt: skip
