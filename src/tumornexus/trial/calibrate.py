@@ -14,6 +14,7 @@ model cannot describe from dragging the parameters that all share. Held-out tria
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -139,6 +140,17 @@ class Emulator:
     coefficients: np.ndarray
     covariance: np.ndarray
 
+    @functools.cached_property
+    def layout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return, per target, patients that it counts for, its sort (0 rate, 1 hazard), and one over the figures of
+        its arm and sort: what a posterior asks for at every step."""
+        arms = [(id(t.arm), t.sort) for t in self.targets]
+        return (
+            np.array([t.n for t in self.targets]),
+            np.array([0 if t.sort == "rate" else 1 for t in self.targets]),
+            np.array([1.0 / arms.count(key) for key in arms]),
+        )
+
     def logit(self, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the logit of every target's rate and its error, (draw, target), under shifts (draw, parameter)."""
         f = features(shifts)
@@ -225,11 +237,7 @@ def log_posterior(point: np.ndarray, emulator: Emulator, observed: np.ndarray, k
         total += -0.5 * (np.exp(log_sd[:, j]) / scale) ** 2 + log_sd[:, j]
     logit, error = emulator.logit(shifts[inside])
     p = np.clip(1.0 / (1.0 + np.exp(-logit)), 1e-4, 1.0 - 1e-4)
-    n = np.array([t.n for t in emulator.targets])
-    which = np.array([0 if t.sort == "rate" else 1 for t in emulator.targets])
-    per_arm = np.array(
-        [1.0 / sum(u.arm is t.arm and u.sort == t.sort for u in emulator.targets) for t in emulator.targets]
-    )
+    n, which, per_arm = emulator.layout
     sd2 = np.exp(2.0 * log_sd[inside][:, which]) + 1.0 / (n * p * (1.0 - p)) + error**2
     residual2 = (np.log(observed / (1.0 - observed)) - logit) ** 2 / sd2
     density = -0.5 * (TAIL + 1.0) * np.log1p(residual2 / TAIL) - 0.5 * np.log(sd2)

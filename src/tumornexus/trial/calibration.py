@@ -1,26 +1,15 @@
-"""What calibration changes: shifts of population parameters, with their joint uncertainty, as one artefact.
-
-A shift moves the median of a parameter in every tumor type alike, on the logarithmic scale (logit where the parameter
-lives in [0, 1]): drugs and laws are universal, tumors differ by what is known of them. Nothing is fitted for one tumor
-type or one trial.
-"""
+"""Priors of the shifts that calibration finds; the artefact itself is `tumornexus.systemic.calibration`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tumornexus.activities import named_generator
-from tumornexus.errors import InputError
 from tumornexus.knowledge import Knowledge
+from tumornexus.systemic.calibration import Calibration, load_calibration, none, shift, shipped
 
 # Standard deviation of the prior of each shift. The record's value is the center and its range the limit; widths say
 # how far a value that nobody has measured in patients may lie from the one that was set by hand (0.4: a factor of 2.2
@@ -38,61 +27,6 @@ PRIOR_SD: Mapping[str, float] = {
     "growth_unmasking": 0.15, "cytotoxic_sensitivity": 0.5, "mapk_kill_rate": 0.4,
     "initial_fraction_pathway_reactivated": 0.5, "vessel_regression": 0.4, "persister_switch_on": 0.4,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Draws of population shifts and what else a prediction needs.
-
-    Attributes:
-        names: parameters that are shifted.
-        shifts: (draw, parameter), on ln or logit scale.
-        trial_sd: standard deviation of a trial's own deviation, on the logit scale of rates (``rate``) and the log
-            scale of hazards (``hazard``): populations, readers and eras differ. Zero mean.
-        death: parameters of the hazard of death that were fitted, by name.
-        provenance: how it was made: call, seed, versions, knowledge digest, arms, budget.
-    """
-
-    names: tuple[str, ...]
-    shifts: np.ndarray
-    trial_sd: Mapping[str, float] = field(default_factory=dict)
-    death: Mapping[str, float] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def n_draws(self) -> int:
-        return len(self.shifts)
-
-    def of(self, draw: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the shifts of each member by parameter; `draw` (member,) counts modulo the number of draws."""
-        rows = self.shifts[np.asarray(draw) % self.n_draws]
-        return {name: rows[:, j] for j, name in enumerate(self.names)}
-
-    def digest(self) -> str:
-        """Return 16 hexadecimal digits of what changes simulated numbers."""
-        parts = [",".join(self.names), json.dumps([dict(self.trial_sd), dict(self.death)], sort_keys=True)]
-        content = "\x1f".join(parts).encode() + np.ascontiguousarray(self.shifts).tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
-
-    def save(self, path: Path | str) -> None:
-        """Write the artefact as JSON."""
-        record = {
-            "what": "calibrated shifts of tumornexus population parameters (ln, logit where bounded)",
-            "digest": self.digest(), "names": self.names, "trial_sd": self.trial_sd, "death": self.death,
-            "provenance": self.provenance, "shifts": [[float(f"{x:.6g}") for x in row] for row in self.shifts],
-        }  # fmt: skip
-        Path(path).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-
-
-def none() -> Calibration:
-    """Return the calibration that changes nothing: values as the records have them."""
-    return Calibration((), np.zeros((1, 0)))
-
-
-def shipped(knowledge: Knowledge) -> Calibration:
-    """Return the calibration that comes with the program, or none where the parameters are as the records have them."""
-    with resources.as_file(resources.files("tumornexus.trial").joinpath("data/calibration.json")) as path:
-        return load_calibration(path, knowledge) if path.is_file() else none()
 
 
 def _limits(name: str, knowledge: Knowledge) -> tuple[float, float]:
@@ -126,28 +60,4 @@ def log_prior(shifts: np.ndarray, knowledge: Knowledge) -> np.ndarray:
     return total
 
 
-def load_calibration(path: Path | str, knowledge: Knowledge) -> Calibration:
-    """Read an artefact of `tumornexus calibrate`.
-
-    Raises:
-        InputError: not such a file, a parameter that the catalogue lacks, or a changed content.
-    """
-    path = Path(path)
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        found = Calibration(
-            tuple(record["names"]), np.array(record["shifts"], dtype=float).reshape(-1, len(record["names"])),
-            record["trial_sd"], record["death"], record["provenance"],
-        )  # fmt: skip
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise InputError(problem, file=path, valid="a file of `tumornexus calibrate`") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError("not a calibration", file=path, valid="a file of `tumornexus calibrate`") from None
-    if unknown := [n for n in found.names if n not in knowledge.parameters]:
-        raise InputError("parameters that the catalogue lacks", file=path, field="names", value=unknown,
-                         valid="a calibration made with this catalogue")  # fmt: skip
-    if not len(found.shifts) or not np.isfinite(found.shifts).all():
-        raise InputError("no draws, or draws that are no numbers", file=path, field="shifts",
-                         valid="one row of finite numbers a draw")  # fmt: skip
-    return found
+__all__ = ["PRIOR_SD", "Calibration", "load_calibration", "log_prior", "none", "prior", "shift", "shipped"]

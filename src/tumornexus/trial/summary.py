@@ -115,7 +115,7 @@ def survival_endpoints(
         if day > horizon_days + 3.5:
             out[f"{name}_{label}"] = dict(nothing)
             continue
-        value = float(curve.at(day))
+        value = float(curve.survival[np.searchsorted(curve.days, day, side="right") - 1])
         bounds = _band(value, _uncertainty(days, event, draw, day, n, trial_sd))
         out[f"{name}_{label}"] = {
             "estimate": 100.0 * value, "low": 100.0 * min(bounds[0], value), "high": 100.0 * max(bounds[1], value),
