@@ -68,8 +68,11 @@ def probability(share: float, n_effective: float) -> float:
 
 def simulated(
     names: list[str], data: Path, cache: pd.DataFrame, knowledge: Knowledge, draws: int, limit_s: float
-) -> pd.DataFrame:
-    """Simulate patients that the cache lacks, in turn over cohorts, until the processor time is spent."""
+) -> tuple[pd.DataFrame, int]:
+    """Simulate patients that the cache lacks, in turn over cohorts, until the processor time is spent.
+
+    Returns the table and how many patients are still not in it.
+    """
     from tumornexus.pipeline import twin_of
     from tumornexus.systemic import prepare, simulate
     from tumornexus.trial.recist import recist
@@ -96,7 +99,9 @@ def simulated(
             response = float(patient.clinical["response_binary"] == "R")
             rows.append((name, patient.sample, given.text, response, share, twin.n_effective))
     new = pd.DataFrame(rows, columns=list(COLUMNS))
-    return new if cache.empty else pd.concat([cache, new], ignore_index=True) if rows else cache
+    table = new if cache.empty else pd.concat([cache, new], ignore_index=True) if rows else cache
+    everybody = sum(len(p) for p in waiting)
+    return table, everybody - int(table["cohort"].isin(names).sum())
 
 
 def statistical(names: list[str], data: Path, knowledge: Knowledge) -> dict[tuple[str, str], float]:
@@ -197,7 +202,8 @@ def main() -> int:
         else None
     )
     cache = pd.DataFrame(columns=list(COLUMNS)) if cache is None else cache[list(COLUMNS)]
-    table = simulated(names, data, cache, knowledge, options.draws, time.process_time() + 60.0 * options.minutes)
+    limit_s = time.process_time() + 60.0 * options.minutes
+    table, left = simulated(names, data, cache, knowledge, options.draws, limit_s)
     table_file.write_text(stamp + table.to_csv(sep="\t", index=False), "utf-8")
     table = table[table["cohort"].isin(names)]
     scores = statistical(names, data, knowledge)
@@ -209,7 +215,7 @@ def main() -> int:
     twin, statistics = judged(ours, y, cohort), judged(theirs, y, cohort)
     record = {
         "date": datetime.now(UTC).date().isoformat(), "knowledge_digest": knowledge.digest, "draws": options.draws,
-        "patients": len(y), "responders": int(y.sum()), "cohorts": names,
+        "patients": len(y), "responders": int(y.sum()), "not_simulated": left, "cohorts": names,
         "twin": twin, "statistical": statistics,
         "brier_twin_minus_statistical": list(gap),
         "auc_twin_minus_statistical": [auc_gap.estimate, auc_gap.low, auc_gap.high],
@@ -224,6 +230,8 @@ def main() -> int:
             short[name] = {k: found[k] for k in ("auc", "brier", "slope", "in_the_large", "recalibration_p")}
         SHIPPED.parent.mkdir(exist_ok=True)
         SHIPPED.write_text(json.dumps(short, indent=1) + "\n", "utf-8")
+    if left:
+        print(f"{left} patients were not simulated within {options.minutes:g} minutes: run again for them")
     print(json.dumps({k: v for k, v in record.items() if k not in ("twin", "statistical")}, indent=1))
     return 0
 
