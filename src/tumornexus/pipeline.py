@@ -19,6 +19,7 @@ import xarray as xr
 
 from tumornexus.design import Ranking, propose, rank_combinations, reverse_nodes
 from tumornexus.design.candidates import backbone_drug
+from tumornexus.design.measure_next import measure_next
 from tumornexus.design.ranking import TIERS, response_interval, tier_of
 from tumornexus.io import read_patient
 from tumornexus.io.patient import Patient
@@ -64,6 +65,7 @@ class RunResult:
     outcomes: pd.DataFrame
     nodes: pd.DataFrame
     ranking: pd.DataFrame
+    measure_next: pd.DataFrame
     manifest: dict[str, Any]
 
 
@@ -204,6 +206,7 @@ def analyze(
         ),
         nodes=nodes,
         ranking=ranking.table,
+        measure_next=measure_next(profile, knowledge, twin, ranking.table, ranking.trajectories, seed),
         manifest=manifest(
             call,
             seed,
@@ -307,6 +310,7 @@ def write_run(result: RunResult, knowledge: Knowledge, out: Path) -> None:
             },
             "nodes.tsv": result.nodes,
             "ranking.tsv": result.ranking.drop(columns=["score"]),
+            "measure_next.tsv": result.measure_next,
             "outcomes.tsv": result.outcomes,
             "trajectories.tsv": trajectory_table(result.trajectories),
             "report.html": html,

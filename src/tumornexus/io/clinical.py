@@ -40,6 +40,8 @@ NUMBERS: dict[str, tuple[tuple[str, ...], float, float, str]] = {
         "percent of cells",
     ),
     "ecog": (("ecog", "ECOG", "x_Baseline_ECOG_Score"), 0.0, 5.0, "ECOG performance status"),
+    "tcr_clonality": (("tcr_clonality",), 0.0, 1.0, "0 for equal clones, 1 for a single one"),
+    "tcr_richness": (("tcr_richness",), 0.0, 1e9, "clonotypes"),
     "lesion_sum_mm": (("lesion_sum_mm",), 0.0, 3000.0, "mm"),
     "lesion_count": (("lesion_count",), 1.0, 100.0, "lesions"),
     "tumor_volume_ml": (("tumor_volume_ml",), 0.0, 20000.0, "mL"),

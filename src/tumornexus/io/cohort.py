@@ -270,7 +270,8 @@ def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str
     samples = study_samples(folder)
     if only is not None and only not in samples:
         raise not_in_cohort(only, samples, folder)
-    unread = [p.name for p in (find_microbiome(folder), find_table(folder, "hla"), *usual_files(folder)) if p]
+    tables = [find_table(folder, n) for n in ("hla", "hla_loh", "msi", "neoantigens", "tcr", "methylation")]
+    unread = [p.name for p in (find_microbiome(folder), *tables, *usual_files(folder)) if p]
     if unread:
         raise InputError(
             "files that are not read in a cBioPortal study", file=folder, value=", ".join(unread),
@@ -333,7 +334,7 @@ def _assemble(
         notes = [*said, *notes, *found.notes]
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
-            notes += quantified.notes if quantified is not None else ()
+            notes += (*quantified.notes, *quantified.notes_of.get(sample, ())) if quantified is not None else ()
             series, scale = one_expression(
                 table[sample].to_numpy(dtype=float)[mapping.rows],
                 sample,
@@ -357,6 +358,7 @@ def _assemble(
                 hla=hla or None,
                 copy_number=found.copy_number,
                 mutation_assay=found.assay,
+                methylation=found.methylation,
                 microbiome=stools.get(sample),
                 expression_scale=scale,
                 notes=tuple(notes),

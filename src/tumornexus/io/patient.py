@@ -31,6 +31,7 @@ class Patient:
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
         microbiome: gut community of a stool sample; None when not profiled.
+        methylation: beta values of promoters, 0 to 1, by approved gene symbol; None when not measured.
         single_cell: single cells of the sample; slide: cells of one section of it; each None when not measured.
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
@@ -47,6 +48,7 @@ class Patient:
     copy_number: pd.DataFrame | None = None
     mutation_assay: str = "exome"
     microbiome: Microbiome | None = None
+    methylation: pd.Series | None = None
     single_cell: SingleCells | None = None
     slide: Slide | None = None
     expression_scale: str | None = None

@@ -173,6 +173,7 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
         hla=hla or None,
         copy_number=found.copy_number,
         mutation_assay=found.assay,
+        methylation=found.methylation,
         microbiome=microbiome_of_patient(stool, [sample, patient]) if stool else None,
         expression_scale=found_scale,
         notes=tuple(notes),

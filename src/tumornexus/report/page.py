@@ -15,8 +15,10 @@ from tumornexus.report import figures, style, words
 from tumornexus.report.figures.network import other_words
 from tumornexus.report.figures.nodes import said
 from tumornexus.report.figures.regimens import DIRECTION
+from tumornexus.report.next_steps import value_words
+from tumornexus.report.rows import View
 from tumornexus.report.sentences import answers, to_measure
-from tumornexus.report.view import View, build_view
+from tumornexus.report.view import build_view
 
 SECTIONS = (
     ("answer", "Answer"),
@@ -67,6 +69,7 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         view=view,
         answers=answers(view),
         measurements=to_measure(view),
+        value_words=value_words,
         figures={name: Markup(scene.svg()) for name, scene in drawn.items()},
         widths={name: scene.width for name, scene in drawn.items()},
         css=Markup(asset("report.css")),

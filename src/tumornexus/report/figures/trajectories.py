@@ -7,9 +7,10 @@ import numpy as np
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import empty_scene
 from tumornexus.report.figures.regimens import tier_fill
+from tumornexus.report.rows import Course, View
 from tumornexus.report.scene import Axis, Scene, nice_ticks
+from tumornexus.report.simulated import FLOOR, UNTREATED
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, NAVY, RULE, shorten, wrap
-from tumornexus.report.view import FLOOR, UNTREATED, Course, View
 
 READOUT_COLORS = (NAVY, INK, "#8b97a3")
 PROGRESSION, RESPONSE = 20.0, -30.0  # percent change of the sum of diameters from baseline (RECIST 1.1)
