@@ -15,6 +15,7 @@ import pandas as pd
 from tumornexus.activities import Activities, Activity
 from tumornexus.io.cohort import Cohort
 from tumornexus.io.patient import Patient
+from tumornexus.io.timepoint import is_before
 from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
@@ -322,10 +323,9 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         )
     if patient.microbiome is not None:
         notes += stool_notes(patient.microbiome)
-    if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
-        notes.append(
-            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is meant for before"
-        )
+    if not is_before(patient.clinical.get("timepoint")):
+        said = patient.clinical["timepoint"]
+        notes.append(f"the sample was not taken before treatment ({said}); the response score is meant for before")
     by_mechanism, evidence = {}, {}
     for mechanism in plan.mechanisms:
         by_mechanism[mechanism.id], evidence[mechanism.id] = _one_mechanism(mechanism, plan, patient, scored, reference)

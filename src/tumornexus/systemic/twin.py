@@ -233,12 +233,14 @@ def parameterize(
     facts: Facts | None = None,
     overrides: Mapping[str, float] | None = None,
     n_draws: int = 64,
+    candidates_per_draw: int = CANDIDATES_PER_DRAW,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Twin:
     """Return the twin of one sample: up to `n_draws` distinct draws, resampled from weighted, grown candidates.
 
-    Their weights count how often each was taken.
+    Their weights count how often each was taken. `n_draws` times `candidates_per_draw` candidates are grown; where
+    nothing of infiltration is measured one a draw is enough, because all that grow weigh the same.
 
     `overrides` sets parameters (before mechanisms act on them) to one value in all draws, in the parameter's unit.
 
@@ -249,7 +251,7 @@ def parameterize(
     facts = facts or Facts()
     tumor = knowledge.tumors[activities.tumor]
     names = parameter_names(knowledge)
-    n = n_draws * CANDIDATES_PER_DRAW
+    n = n_draws * candidates_per_draw
     sample = activities.sample
     bare = draw_bare(knowledge, tumor, n, seed, sample, facts.braf_v600)
     check_overrides(overrides or {}, knowledge)

@@ -1,0 +1,275 @@
+"""Forecasts of lesion diameters at landmarks, scored against what came later, next to what needs no mechanism.
+
+Data: 1,461 target lesions of five atezolizumab trials (FIR, POPLAR, BIRCH, OAK: NSCLC; IMvigor210: urothelial; POPLAR
+and OAK also docetaxel), one a patient. At each landmark (2, 3 or 4 readings on treatment) every method forecasts the
+next reading and all later ones. Whatever is estimated (errors of readings, discrepancy of the model, errors of the
+other methods, the empirical population) comes from the other trials: a whole trial is left out at a time.
+
+Scores on the natural logarithm of diameter, values under 5 mm counted as 5 mm (RECIST 1.1): continuous ranked
+probability score (CRPS), absolute error of the median, coverage of the central 50 % and 90 % interval. Later
+readings of a patient are averaged first, so that each patient counts once.
+
+Usage: TUMORNEXUS_DATA=... python verification/serial.py  (minutes; skips with a message where the data are absent)
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parent))
+from serial_data import Lesion, read_lesions
+from serial_fit import SMALLEST_MM, believed, fit, flat, track_of
+from serial_laws import FLOOR_MM, LARGEST_MM, LAWS, Errors
+from serial_population import DRAWS, HORIZON_DAYS, REGIMENS, SEED, Population, populations
+
+from tumornexus.knowledge import load_knowledge
+from tumornexus.systemic.assimilate import ErrorModel, Followed, Forecast, at_days, forecast, weigh
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+LANDMARKS = (2, 3, 4)
+ASSIMILATED, PRIOR = "simulated, assimilated", "simulated, baseline only"
+CONTROL, EMPIRICAL = "no mechanism", "population"
+METHODS = (ASSIMILATED, PRIOR, CONTROL, *LAWS, EMPIRICAL)
+GRID = np.linspace(np.log(FLOOR_MM), np.log(2.0 * LARGEST_MM), 220)  # ln mm, on which distributions are compared
+NEAR_DAYS = 21.0  # readings of other patients that count as of the same day
+BOOTSTRAP = 1000
+
+
+@dataclass(frozen=True)
+class Task:
+    """A lesion at a landmark: `n` readings with the baseline are known, those after them are forecast."""
+
+    lesion: Lesion
+    landmark: int
+
+    @property
+    def n(self) -> int:
+        return self.landmark + 1
+
+    @property
+    def later(self) -> np.ndarray:
+        return self.lesion.days[self.n :]
+
+
+def tasks_of(lesions: Sequence[Lesion]) -> list[Task]:
+    """Return every lesion at every landmark that has a reading after it."""
+    return [Task(x, k) for x in lesions for k in LANDMARKS if len(x.days) > k + 1]
+
+
+def score(cdf: np.ndarray, observed: float) -> tuple[float, float, bool, bool]:
+    """Return CRPS, absolute error of the median, and whether the 50 and 90 % intervals hold `observed` (ln mm).
+
+    `cdf` on `GRID`; what lies under the floor is an atom there, which any interval that reaches it includes.
+    """
+    y = max(observed, float(GRID[0]))
+    step = (y <= GRID).astype(float)
+    # The step lies between two points of the grid: half a cell on average, the same for every method.
+    crps = float(np.trapezoid((cdf - step) ** 2, GRID))
+    places = GRID[np.minimum(np.searchsorted(cdf, [0.05, 0.25, 0.5, 0.75, 0.95]), len(GRID) - 1)]
+    half = 0.5 * (GRID[1] - GRID[0])
+    inside = [bool(places[i] - half <= y <= places[4 - i] + half) for i in (1, 0)]
+    return crps, abs(float(places[2]) - y), *inside
+
+
+def of_sample(values: np.ndarray) -> np.ndarray:
+    """Return the distribution on `GRID` of an equally weighted sample."""
+    return np.searchsorted(np.sort(values), GRID, side="right") / len(values)
+
+
+def simulated(task: Task, population: Population, error: ErrorModel, readings: int) -> Forecast:
+    """Return the forecast of a task from the population, weighted on the first `readings`."""
+    track = track_of(task.lesion, population, readings, error)
+    posterior = weigh(population.weights, [track])
+    scale = task.lesion.mm[0] / population.diameter_mm[:, :1]
+    course = at_days(population.diameter_mm * scale, population.days, task.later, SMALLEST_MM)
+    followed: Followed = posterior.followed[0]
+    return forecast(course, task.later, followed, posterior.weights, error, smallest_weight=1e-3)
+
+
+def law_points(tasks: Sequence[Task]) -> dict[str, list[np.ndarray]]:
+    """Return ln diameter forecast by each law for the later readings of each task."""
+    return {name: [law(t.lesion.days[: t.n], t.lesion.mm[: t.n], t.later) for t in tasks] for name, law in LAWS.items()}
+
+
+def law_errors(tasks: Sequence[Task], points: Sequence[np.ndarray], use: Sequence[int]) -> Errors:
+    """Return the errors of a law in the tasks `use`."""
+    rows = [
+        (tasks[i].landmark, day - tasks[i].lesion.days[tasks[i].n - 1], y - x)
+        for i in use
+        for day, y, x in zip(tasks[i].later, tasks[i].lesion.log[tasks[i].n :], points[i], strict=True)
+    ]
+    return Errors.of(*(np.array(c) for c in zip(*rows, strict=True)))
+
+
+def empirical(lesions: Sequence[Lesion]) -> tuple[np.ndarray, np.ndarray]:
+    """Return day and ln change from baseline of all readings of some lesions."""
+    return np.concatenate([x.days[1:] for x in lesions]), np.concatenate([x.log[1:] - x.log[0] for x in lesions])
+
+
+def fold(
+    trial: str, lesions: Sequence[Lesion], tasks: Sequence[Task], points: Mapping[str, Sequence[np.ndarray]],
+    population: Mapping[tuple[str, str], Population],
+) -> tuple[Iterator[tuple], dict]:  # fmt: skip
+    """Return the scores of one trial, with everything estimated on the others, and what was estimated."""
+    train = [x for x in lesions if x.trial != trial]
+    plain_error, plain_fitted = fit(train, population, flat())
+    error, fitted = fit(train, population, start=plain_error)
+    estimated = {
+        "simulated": {**asdict(error), "log_likelihood": fitted},
+        "no mechanism": {**asdict(plain_error), "log_likelihood": plain_fitted},
+        "training lesions": len(train),
+    }
+
+    def rows() -> Iterator[tuple]:
+        for treatment in REGIMENS:
+            mine = [i for i, t in enumerate(tasks) if (t.lesion.trial, t.lesion.treatment) == (trial, treatment)]
+            if not mine:
+                continue
+            other = [i for i, t in enumerate(tasks) if t.lesion.trial != trial and t.lesion.treatment == treatment]
+            errors = {name: law_errors(tasks, points[name], other) for name in LAWS}
+            near_day, near_change = empirical([x for x in train if x.treatment == treatment])
+            for i in mine:
+                task = tasks[i]
+                found = {
+                    ASSIMILATED: simulated(task, population[task.lesion.tumor, treatment], error, task.n).cdf(GRID),
+                    PRIOR: simulated(task, population[task.lesion.tumor, treatment], error, 1).cdf(GRID),
+                    CONTROL: simulated(task, flat(), plain_error, task.n).cdf(GRID),
+                }
+                for j, day in enumerate(task.later):
+                    observed = float(task.lesion.log[task.n + j])
+                    cdfs = {name: c[j] for name, c in found.items()}
+                    for name in LAWS:
+                        away = day - task.lesion.days[task.n - 1]
+                        cdfs[name] = of_sample(points[name][i][j] + errors[name].at(task.landmark, away))
+                    close = np.abs(near_day - day) <= max(NEAR_DAYS, 0.15 * day)
+                    cdfs[EMPIRICAL] = of_sample(task.lesion.log[0] + near_change[close])
+                    for name in METHODS:
+                        yield (trial, treatment, task.lesion.patient, task.landmark, j, float(day), name,
+                               *score(cdfs[name], observed))  # fmt: skip
+
+    return rows(), estimated
+
+
+COLUMNS = ["trial", "treatment", "patient", "landmark", "ahead", "day", "method", "crps", "error", "in50", "in90"]
+SCORES = ["crps", "error", "in50", "in90"]
+
+
+def by_patient(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Return scores with one row a patient, landmark and method: of the next reading, or the mean of all later."""
+    rows = table[table["ahead"] == 0] if target == "next" else table
+    keys = ["trial", "treatment", "patient", "landmark", "method"]
+    return rows.groupby(keys, observed=True, sort=False)[SCORES].mean().reset_index()
+
+
+def summary(table: pd.DataFrame, groups: Sequence[str]) -> list[dict]:
+    """Return mean scores of each method by target, landmark and `groups`."""
+    out = []
+    for target in ("next", "later"):
+        scored = by_patient(table, target)
+        for key, rows in scored.groupby([*groups, "landmark", "method"], observed=True, sort=False):
+            named = dict(zip([*groups, "landmark", "method"], key, strict=True))
+            named["landmark"] = int(named["landmark"])
+            out.append({"target": target, **named, "n": len(rows),
+                        **{s: round(float(rows[s].mean()), 4) for s in SCORES}})  # fmt: skip
+    return out
+
+
+def differences(table: pd.DataFrame, seed: int = 1) -> list[dict]:
+    """Return CRPS of the assimilated population minus that of each other method, with a 95 % bootstrap interval over
+    patients; below zero the assimilated population is better."""
+    out = []
+    for target in ("next", "later"):
+        scored = by_patient(table, target)
+        for (treatment, landmark), rows in scored.groupby(["treatment", "landmark"], sort=False):
+            wide = rows.pivot(index="patient", columns="method", values="crps")
+            pick = np.random.default_rng(seed).integers(0, len(wide), (BOOTSTRAP, len(wide)))
+            for method in METHODS[1:]:
+                change = (wide[ASSIMILATED] - wide[method]).to_numpy()
+                low, high = np.quantile(change[pick].mean(axis=1), [0.025, 0.975])
+                out.append({"target": target, "treatment": treatment, "landmark": int(landmark), "against": method,
+                            "n": len(wide), "difference": round(float(change.mean()), 4),
+                            "low": round(float(low), 4), "high": round(float(high), 4)})  # fmt: skip
+    return out
+
+
+def scaling(population: Mapping[tuple[str, str], Population], lesions: Sequence[Lesion]) -> dict:
+    """Return rank correlation of baseline size with change at about 12 and 26 weeks, simulated and measured: what
+    speaks for or against scaling a course to the baseline."""
+    from scipy.stats import spearmanr
+
+    out: dict[str, dict] = {"simulated": {}, "measured": {}}
+    for (tumor, regimen), p in population.items():
+        log = np.log(np.maximum(p.diameter_mm, SMALLEST_MM))
+        for week in (12, 26):
+            rho = spearmanr(log[:, 0], log[:, week] - log[:, 0]).statistic
+            out["simulated"][f"{tumor} {regimen} week {week}"] = round(float(rho), 3)
+    for treatment in REGIMENS:
+        for week in (12, 26):
+            pairs = [
+                (x.log[0], x.log[i] - x.log[0])
+                for x in lesions
+                if x.treatment == treatment
+                for i in np.flatnonzero(np.abs(x.days - 7 * week) <= NEAR_DAYS)[:1]
+            ]
+            rho = spearmanr(*zip(*pairs, strict=True)).statistic
+            out["measured"][f"{treatment} week {week}"] = round(float(rho), 3)
+    return out
+
+
+def main() -> None:
+    """Score everything, print it and write results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trial", help="only this trial is tested; nothing is written")
+    options = parser.parse_args()
+    data = Path(os.environ.get("TUMORNEXUS_DATA", ROOT.parent / "shared" / "data"))
+    if not (data / "laleh2022_lesion_growth").is_dir():
+        print(f"skipped: no laleh2022_lesion_growth in {data}; TUMORNEXUS_DATA names the folder that holds it")
+        return
+    knowledge = load_knowledge()
+    population = populations(knowledge, ROOT / "out" / "serial")
+    lesions, counts = read_lesions(data, HORIZON_DAYS)
+    tasks = tasks_of(lesions)
+    points = law_points(tasks)
+    rows, estimated = [], {}
+    for trial in [options.trial] if options.trial else dict.fromkeys(x.trial for x in lesions):
+        found, estimated[trial] = fold(trial, lesions, tasks, points, population)
+        rows += found
+        print(f"{trial}: {estimated[trial]}", flush=True)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    pooled, against = summary(table, ["treatment"]), differences(table)
+    with pd.option_context("display.width", 200, "display.max_rows", 500):
+        print(pd.DataFrame(pooled).to_string(index=False))
+        print(pd.DataFrame(against).to_string(index=False))
+    if options.trial:
+        return
+    plain, _ = fit(lesions, population, flat())
+    everything, fitted = fit(lesions, population, start=plain)
+    print(f"all trials (what ships): {everything}")
+    table.to_csv(ROOT / "out" / "serial" / "scores.tsv.gz", sep="\t", index=False)
+    result = {
+        "date": datetime.date.today().isoformat(), "knowledge_digest": knowledge.digest, "seed": SEED, "draws": DRAWS,
+        "regimens": REGIMENS, "counts": counts, "estimated": estimated,
+        "shipped": {**asdict(everything), "log_likelihood": fitted}, "scaling": scaling(population, lesions),
+        "log_likelihood_by_share_of_simulated_change": believed(lesions, population, everything),
+        "scores": pooled, "scores_by_trial": summary(table, ["trial", "treatment"]), "differences": against,
+    }  # fmt: skip
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "serial.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    from serial_figure import draw
+
+    draw(result, lesions, population, everything, ROOT / "docs" / "_static" / "serial.png")
+
+
+if __name__ == "__main__":
+    main()
