@@ -29,6 +29,7 @@ LAYERS = [
     {"design"},
     {"report"},
     {"app"},
+    {"serial_pipeline"},
     {"pipeline", "tissue_pipeline"},
     {"cli"},
 ]

@@ -69,6 +69,27 @@ class ErrorModel:
         return self.reading_sd**2 + (self.reading_abs / np.maximum(value, self.floor)) ** 2
 
 
+# Sum of target diameters, mm. Estimated on 1,449 target lesions of five trials (verification/serial.py, `shipped`), one
+# lesion a patient; a sum of several is read more exactly, so intervals are too wide rather than too narrow there.
+# Published: single readers repeat a diameter within about 17 %, two readers agree within about 24 % (95 % limits, Yoon
+# 2016, doi 10.1016/j.ejca.2015.10.014), which are standard deviations of one reading of 0.06 and 0.085. `offset_sd` is
+# assumed: only the change from baseline is compared, because the burden was matched from the same diameters.
+DIAMETER = ErrorModel(
+    offset_sd=1.0, reading_sd=0.028, reading_abs=0.42, walk_sd=0.0041, start_sd=0.0054, drift_sd=0.0005,
+    drift_days=71.0, leap_sd=0.59, leap_days=204.0, floor=5.0, below=2.5,
+)  # fmt: skip
+# Tumor DNA in plasma, haploid genome equivalents per mL. All assumed, no cohort with both was at hand: shedding differs
+# several-fold between patients, so only the change counts (`offset_sd`); assay and draw together repeat within a factor
+# of 1.4; the model is off by a factor of 1.8 after half a year.
+CTDNA = ErrorModel(
+    offset_sd=2.0, reading_sd=0.35, reading_abs=0.5, walk_sd=0.045, start_sd=0.01, drift_sd=0.001, drift_days=90.0,
+    leap_sd=1.0, leap_days=400.0, floor=0.01, below=0.001,
+)  # fmt: skip
+# DNA of other cells in plasma, genome equivalents per mL, that turns a fraction into a concentration. Assumed: 5 ng/mL
+# at 3.3 pg a haploid genome; an error in it is one of level, which `offset_sd` holds.
+BACKGROUND_GE_PER_ML = 1500.0
+
+
 @dataclass(frozen=True)
 class Track:
     """Readings of one kind and what each draw shows there.
@@ -371,7 +392,8 @@ def assimilate(twin: Twin, tracks: Sequence[Track], fewest: float = FEWEST_EFFEC
 def notes_of(posterior: Posterior, n_draws: int) -> list[str]:
     """Return what a reader must know about a posterior, in words."""
     notes = [
-        f"{posterior.n_readings} serial readings assimilated: {posterior.n_effective:.0f} effective of {n_draws} draws"
+        f"{posterior.n_readings} serial readings assimilated, those at the start included: "
+        f"{posterior.n_effective:.0f} effective of {n_draws} draws"
     ]
     if posterior.temperature < 1.0:
         notes.append(
