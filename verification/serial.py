@@ -41,7 +41,7 @@ LANDMARKS = (2, 3, 4)
 ASSIMILATED, PRIOR = "simulated, assimilated", "simulated, baseline only"
 CONTROL, EMPIRICAL = "no mechanism", "population"
 METHODS = (ASSIMILATED, PRIOR, CONTROL, *LAWS, EMPIRICAL)
-GRID = np.linspace(np.log(FLOOR_MM), np.log(2.0 * LARGEST_MM), 220)  # ln mm, on which distributions are compared
+GRID = np.linspace(np.log(FLOOR_MM), np.log(2.0 * LARGEST_MM), 180)  # ln mm, on which distributions are compared
 NEAR_DAYS = 21.0  # readings of other patients that count as of the same day
 BOOTSTRAP = 1000
 
@@ -94,7 +94,7 @@ def simulated(task: Task, population: Population, error: ErrorModel, readings: i
     scale = task.lesion.mm[0] / population.diameter_mm[:, :1]
     course = at_days(population.diameter_mm * scale, population.days, task.later, SMALLEST_MM)
     followed: Followed = posterior.followed[0]
-    return forecast(course, task.later, followed, posterior.weights, error, smallest_weight=1e-3)
+    return forecast(course, task.later, followed, posterior.weights, error, smallest_weight=0.02)
 
 
 def law_points(tasks: Sequence[Task]) -> dict[str, list[np.ndarray]]:
@@ -117,14 +117,32 @@ def empirical(lesions: Sequence[Lesion]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([x.days[1:] for x in lesions]), np.concatenate([x.log[1:] - x.log[0] for x in lesions])
 
 
+def _close(days: np.ndarray, day: float) -> np.ndarray:
+    """Return which readings of others count as of the same day: those near it, at least the nearest 30."""
+    away = np.abs(days - day)
+    return away <= max(NEAR_DAYS, 0.15 * day, float(np.partition(away, 29)[29]))
+
+
+def estimate(
+    name: str, train: Sequence[Lesion], population: Mapping[tuple[str, str], Population], digest: str
+) -> tuple[tuple[ErrorModel, float], tuple[ErrorModel, float]]:
+    """Return the error models with and without mechanisms, kept in ``out/serial`` because they take minutes."""
+    path = ROOT / "out" / "serial" / f"fit_{name}_{digest[:12]}.json"
+    if not path.exists():
+        plain = fit(train, population, flat())
+        found = fit(train, population, start=plain[0])
+        path.write_text(json.dumps([[asdict(m), v] for m, v in (found, plain)]), "utf-8")
+    (found, a), (plain, b) = json.loads(path.read_text("utf-8"))
+    return (ErrorModel(**found), a), (ErrorModel(**plain), b)
+
+
 def fold(
     trial: str, lesions: Sequence[Lesion], tasks: Sequence[Task], points: Mapping[str, Sequence[np.ndarray]],
-    population: Mapping[tuple[str, str], Population],
+    population: Mapping[tuple[str, str], Population], digest: str,
 ) -> tuple[Iterator[tuple], dict]:  # fmt: skip
     """Return the scores of one trial, with everything estimated on the others, and what was estimated."""
     train = [x for x in lesions if x.trial != trial]
-    plain_error, plain_fitted = fit(train, population, flat())
-    error, fitted = fit(train, population, start=plain_error)
+    (error, fitted), (plain_error, plain_fitted) = estimate(f"without_{trial}", train, population, digest)
     estimated = {
         "simulated": {**asdict(error), "log_likelihood": fitted},
         "no mechanism": {**asdict(plain_error), "log_likelihood": plain_fitted},
@@ -152,8 +170,7 @@ def fold(
                     for name in LAWS:
                         away = day - task.lesion.days[task.n - 1]
                         cdfs[name] = of_sample(points[name][i][j] + errors[name].at(task.landmark, away))
-                    close = np.abs(near_day - day) <= max(NEAR_DAYS, 0.15 * day)
-                    cdfs[EMPIRICAL] = of_sample(task.lesion.log[0] + near_change[close])
+                    cdfs[EMPIRICAL] = of_sample(task.lesion.log[0] + near_change[_close(near_day, day)])
                     for name in METHODS:
                         yield (trial, treatment, task.lesion.patient, task.landmark, j, float(day), name,
                                *score(cdfs[name], observed))  # fmt: skip
@@ -243,7 +260,7 @@ def main() -> None:
     points = law_points(tasks)
     rows, estimated = [], {}
     for trial in [options.trial] if options.trial else dict.fromkeys(x.trial for x in lesions):
-        found, estimated[trial] = fold(trial, lesions, tasks, points, population)
+        found, estimated[trial] = fold(trial, lesions, tasks, points, population, knowledge.digest)
         rows += found
         print(f"{trial}: {estimated[trial]}", flush=True)
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -253,8 +270,7 @@ def main() -> None:
         print(pd.DataFrame(against).to_string(index=False))
     if options.trial:
         return
-    plain, _ = fit(lesions, population, flat())
-    everything, fitted = fit(lesions, population, start=plain)
+    (everything, fitted), _ = estimate("all", lesions, population, knowledge.digest)
     print(f"all trials (what ships): {everything}")
     table.to_csv(ROOT / "out" / "serial" / "scores.tsv.gz", sep="\t", index=False)
     result = {

@@ -17,6 +17,7 @@ from tumornexus.systemic.assimilate import (
     BACKGROUND_GE_PER_ML,
     CTDNA,
     DIAMETER,
+    UNUSUAL,
     Followed,
     Track,
     assimilate,
@@ -51,7 +52,7 @@ class SerialSummary:
     n_effective: float
     n_candidates: int
     temperature: float
-    surprise: float
+    unusual: bool
 
 
 def has_course(patient: Patient) -> bool:
@@ -140,7 +141,7 @@ def update(
         n_effective=posterior.n_effective,
         n_candidates=twin.n_draws,
         temperature=posterior.temperature,
-        surprise=posterior.surprise,
+        unusual=posterior.surprise < UNUSUAL,
     )
     return resample(updated, n_draws, seed), summary
 

@@ -479,8 +479,10 @@ def write_profiles(
     out_dir: Path | str,
     manifest: Mapping[str, Any],
     twin: Sequence[tuple[float, float, float]] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
-    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json and manifest.json, all or none.
+    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json, manifest.json and further `tables` by file name,
+    all or none.
 
     `twin` holds the simulated response of each sample (probability, low, high) where one was simulated; it becomes the
     columns ``twin_response_*``.
@@ -501,6 +503,7 @@ def write_profiles(
             "intervals.tsv": intervals_table(profiles),
             "summary.tsv": summary,
             "profile.json": record,
+            **(tables or {}),
             "manifest.json": {**manifest, "reference_digest": reference.digest},
         },
     )

@@ -166,6 +166,24 @@ class Readout:
 
 
 @dataclass(frozen=True)
+class SerialCourse:
+    """Serial readings: `day` and `mm` of the measured sum of target diameters; `forecast` and `before` (6, day): day,
+    then quantiles 5, 25, 50, 75 and 95 % of a reading in mm, after all readings and from the baseline alone."""
+
+    regimen: str
+    day: np.ndarray
+    mm: np.ndarray
+    forecast: np.ndarray
+    before: np.ndarray
+    n_readings: int
+    n_ctdna: int
+    n_effective: float
+    n_candidates: int
+    temperature: float
+    unusual: bool
+
+
+@dataclass(frozen=True)
 class View:
     """Everything the report shows."""
 
@@ -202,6 +220,7 @@ class View:
     outcome_rows: tuple[tuple[str, ...], ...]
     manifest: tuple[tuple[str, str], ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    serial: SerialCourse | None = None
 
     @property
     def standard(self) -> RegimenRow | None:
@@ -742,6 +761,25 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
     return out
 
 
+def _serial(summary: Any) -> SerialCourse | None:
+    """Return what the report shows of serial readings, None where there are none."""
+    if summary is None:
+        return None
+    return SerialCourse(
+        regimen=summary.regimen,
+        day=summary.readings["day"].to_numpy(dtype=float),
+        mm=summary.readings["diameter_mm"].to_numpy(dtype=float),
+        forecast=summary.forecast.to_numpy(dtype=float).T,
+        before=summary.before.to_numpy(dtype=float).T,
+        n_readings=summary.n_readings,
+        n_ctdna=summary.n_ctdna,
+        n_effective=summary.n_effective,
+        n_candidates=summary.n_candidates,
+        temperature=summary.temperature,
+        unusual=summary.unusual,
+    )
+
+
 def build_view(result: Any, knowledge: Any) -> View:
     """Turn a RunResult into what the report says; parts that are absent or empty stay empty, never invented."""
     profile = get(result, "profile")
@@ -819,4 +857,5 @@ def build_view(result: Any, knowledge: Any) -> View:
         outcome_rows=outcome_rows,
         manifest=tuple(_flat(dict(get(result, "manifest", {})))),
         names=names,
+        serial=_serial(get(result, "serial")),
     )
