@@ -9,7 +9,9 @@ Scores on the natural logarithm of diameter, values under 5 mm counted as 5 mm (
 probability score (CRPS), absolute error of the median, coverage of the central 50 % and 90 % interval. Later
 readings of a patient are averaged first, so that each patient counts once.
 
-Usage: TUMORNEXUS_DATA=... python verification/serial.py  (minutes; skips with a message where the data are absent)
+Usage: TUMORNEXUS_DATA=... python verification/serial.py [--out DIR]
+
+It takes about 20 minutes, and skips with a message where the data are absent.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.integrate import cumulative_trapezoid
 
 sys.path.insert(0, str(Path(__file__).parent))
 from serial_data import Lesion, read_lesions
@@ -44,6 +47,7 @@ METHODS = (ASSIMILATED, PRIOR, CONTROL, *LAWS, EMPIRICAL)
 GRID = np.linspace(np.log(FLOOR_MM), np.log(2.0 * LARGEST_MM), 180)  # ln mm, on which distributions are compared
 NEAR_DAYS = 21.0  # readings of other patients that count as of the same day
 BOOTSTRAP = 1000
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True)
@@ -70,21 +74,34 @@ def tasks_of(lesions: Sequence[Lesion]) -> list[Task]:
 def score(cdf: np.ndarray, observed: float) -> tuple[float, float, bool, bool]:
     """Return CRPS, absolute error of the median, and whether the 50 and 90 % intervals hold `observed` (ln mm).
 
-    `cdf` on `GRID`; what lies under the floor is an atom there, which any interval that reaches it includes.
+    `cdf` on `GRID`; what lies under the floor is an atom there, which any interval that reaches it includes. CRPS is
+    the integral of cdf^2 up to the observed value and of (1 - cdf)^2 from it on.
     """
     y = max(observed, float(GRID[0]))
-    step = (y <= GRID).astype(float)
-    # The step lies between two points of the grid: half a cell on average, the same for every method.
-    crps = float(np.trapezoid((cdf - step) ** 2, GRID))
-    places = GRID[np.minimum(np.searchsorted(cdf, [0.05, 0.25, 0.5, 0.75, 0.95]), len(GRID) - 1)]
-    half = 0.5 * (GRID[1] - GRID[0])
-    inside = [bool(places[i] - half <= y <= places[4 - i] + half) for i in (1, 0)]
-    return crps, abs(float(places[2]) - y), *inside
+    below, above = (cumulative_trapezoid(f**2, GRID, initial=0.0) for f in (cdf, 1.0 - cdf))
+    crps = float(np.interp(y, GRID, below) + above[-1] - np.interp(y, GRID, above))
+    return crps, *_places([_at(cdf, q) for q in QUANTILES], y)
 
 
-def of_sample(values: np.ndarray) -> np.ndarray:
-    """Return the distribution on `GRID` of an equally weighted sample."""
-    return np.searchsorted(np.sort(values), GRID, side="right") / len(values)
+def _at(cdf: np.ndarray, q: float) -> float:
+    """Return the quantile of a distribution on `GRID`."""
+    i = int(np.searchsorted(cdf, q))
+    if i == 0 or i == len(GRID):
+        return float(GRID[min(i, len(GRID) - 1)])
+    part = (q - cdf[i - 1]) / (cdf[i] - cdf[i - 1])
+    return float(GRID[i - 1] + part * (GRID[i] - GRID[i - 1]))
+
+
+def _places(q: Sequence[float], y: float) -> tuple[float, bool, bool]:
+    return abs(q[2] - y), q[1] - 1e-9 <= y <= q[3] + 1e-9, q[0] - 1e-9 <= y <= q[4] + 1e-9
+
+
+def score_sample(values: np.ndarray, observed: float) -> tuple[float, float, bool, bool]:
+    """Return the scores of an equally weighted sample (ln mm), exactly: mean |x - y| - mean |x - x'| / 2."""
+    y, x = max(observed, float(GRID[0])), np.sort(np.maximum(values, GRID[0]))
+    n = len(x)
+    spread = float(np.sum((2.0 * np.arange(1, n + 1) - n - 1.0) * x)) / n**2
+    return float(np.mean(np.abs(x - y))) - spread, *_places(np.quantile(x, QUANTILES).tolist(), y)
 
 
 def simulated(task: Task, population: Population, error: ErrorModel, readings: int) -> Forecast:
@@ -166,14 +183,16 @@ def fold(
                 }
                 for j, day in enumerate(task.later):
                     observed = float(task.lesion.log[task.n + j])
-                    cdfs = {name: c[j] for name, c in found.items()}
+                    scores = {name: score(c[j], observed) for name, c in found.items()}
                     for name in LAWS:
                         away = day - task.lesion.days[task.n - 1]
-                        cdfs[name] = of_sample(points[name][i][j] + errors[name].at(task.landmark, away))
-                    cdfs[EMPIRICAL] = of_sample(task.lesion.log[0] + near_change[_close(near_day, day)])
+                        values = points[name][i][j] + errors[name].at(task.landmark, away)
+                        scores[name] = score_sample(values, observed)
+                    values = task.lesion.log[0] + near_change[_close(near_day, day)]
+                    scores[EMPIRICAL] = score_sample(values, observed)
                     for name in METHODS:
                         yield (trial, treatment, task.lesion.patient, task.landmark, j, float(day), name,
-                               *score(cdfs[name], observed))  # fmt: skip
+                               *scores[name])  # fmt: skip
 
     return rows(), estimated
 
@@ -248,6 +267,7 @@ def main() -> None:
     """Score everything, print it and write results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trial", help="only this trial is tested; nothing is written")
+    parser.add_argument("--out", type=Path, help="folder for serial.json and serial.png; without it where they ship")
     options = parser.parse_args()
     data = Path(os.environ.get("TUMORNEXUS_DATA", ROOT.parent / "shared" / "data"))
     if not (data / "laleh2022_lesion_growth").is_dir():
@@ -280,11 +300,12 @@ def main() -> None:
         "log_likelihood_by_share_of_simulated_change": believed(lesions, population, everything),
         "scores": pooled, "scores_by_trial": summary(table, ["trial", "treatment"]), "differences": against,
     }  # fmt: skip
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "serial.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    folder, figures = options.out or RESULTS, options.out or ROOT / "docs" / "_static"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "serial.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     from serial_figure import draw
 
-    draw(result, lesions, population, everything, ROOT / "docs" / "_static" / "serial.png")
+    draw(result, lesions, population, everything, figures / "serial.png")
 
 
 if __name__ == "__main__":

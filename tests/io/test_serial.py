@@ -139,8 +139,8 @@ def test_readers_and_simulator_agree_on_the_longest_day():
     [
         ("pre", "before"), ("Pre", "before"), ("Pre-treatment", "before"), ("pretreatment", "before"),
         ("baseline", "before"), ("BEFORE", "before"), ("on", "on"), ("On", "on"), ("ON_TX day 29", "on"),
-        ("on-treatment", "on"), ("EDT", "on"), ("post", "after"), ("post progression", "after"), ("Progression", "after"),
-        (None, None), ("", None), ("week 12", "week 12"),
+        ("on-treatment", "on"), ("EDT", "on"), ("post", "after"), ("post progression", "after"),
+        ("Progression", "after"), (None, None), ("", None), ("week 12", "week 12"),
     ],
 )  # fmt: skip
 def test_words_for_time_points_have_one_home(word, when):

@@ -19,9 +19,7 @@ def activity(presence: float, origin: str = "measured") -> Activity:
     return Activity(presence, 6.0, 2.0, origin)  # type: ignore[arg-type]
 
 
-CLINICAL = (
-    "sample\tpatient\tcancer_type\ttimepoint\nP1\t01\tmelanoma\tPre\nP2\t01\tmelanoma\tOn\nP3\t03\tNSCLC\tpre\n"
-)
+CLINICAL = "sample\tpatient\tcancer_type\ttimepoint\nP1\t01\tmelanoma\tPre\nP2\t01\tmelanoma\tOn\nP3\t03\tNSCLC\tpre\n"
 MUTATIONS = (
     "sample\tgene\tprotein_change\tconsequence\tt_vaf\tt_depth\n"
     "P1\tBRAF\tp.Val600Glu\tmissense_variant\t0.4\t120\nP2\tBRAF\tp.Val600Glu\tmissense_variant\t0.4\t120\n"
@@ -31,7 +29,9 @@ MUTATIONS = (
 
 @pytest.fixture(scope="module")
 def profiles(tmp_path_factory):
-    folder = write_cohort(tmp_path_factory.mktemp("c"), clinical=CLINICAL, mutations=MUTATIONS, hla=None, expression=None)
+    folder = write_cohort(
+        tmp_path_factory.mktemp("c"), clinical=CLINICAL, mutations=MUTATIONS, hla=None, expression=None
+    )
     knowledge = load_knowledge()
     return profile_cohort(read_cohort(folder, knowledge), knowledge)
 
