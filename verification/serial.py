@@ -36,7 +36,8 @@ from serial_laws import FLOOR_MM, LARGEST_MM, LAWS, Errors
 from serial_population import DRAWS, HORIZON_DAYS, REGIMENS, SEED, Population, populations
 
 from tumornexus.knowledge import load_knowledge
-from tumornexus.systemic.assimilate import ErrorModel, Followed, Forecast, at_days, forecast, weigh
+from tumornexus.systemic.assimilate import weigh
+from tumornexus.systemic.readings import ErrorModel, Followed, Forecast, at_days, forecast
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"

@@ -11,7 +11,8 @@ from serial_data import Lesion
 from serial_fit import SMALLEST_MM, track_of
 from serial_population import Population
 
-from tumornexus.systemic.assimilate import ErrorModel, at_days, forecast, weigh
+from tumornexus.systemic.assimilate import weigh
+from tumornexus.systemic.readings import ErrorModel, at_days, forecast
 
 KNOWN = 3  # readings with the baseline that the examples are weighted on
 BLUE, GRAY, INK = "#1f4e79", "#8b97a3", "#17212b"

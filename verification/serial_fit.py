@@ -11,7 +11,7 @@ from serial_data import Lesion
 from serial_laws import FLOOR_MM
 from serial_population import Population
 
-from tumornexus.systemic.assimilate import ErrorModel, Track, at_days, follow
+from tumornexus.systemic.readings import ErrorModel, Track, at_days, follow
 
 SMALLEST_MM = 2.5  # to which a simulated course is followed: the model says nothing about the last cells
 OFFSET_SD = 1.0  # a lesion's own size is known from its readings only; any wide value gives the same

@@ -13,19 +13,17 @@ from tumornexus.io.serial import Serial
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.regimen import parse_regimen
 from tumornexus.systemic import Twin, prepare, simulate
-from tumornexus.systemic.assimilate import (
+from tumornexus.systemic.assimilate import UNUSUAL, assimilate
+from tumornexus.systemic.readings import (
     BACKGROUND_GE_PER_ML,
     CTDNA,
     DIAMETER,
-    UNUSUAL,
     Followed,
     Track,
-    assimilate,
     at_days,
     follow,
     forecast,
 )
-from tumornexus.systemic.treatment import HORIZON_DAYS
 from tumornexus.systemic.twin import resample
 from tumornexus.trial.endpoints import sum_of_diameters
 
@@ -82,12 +80,12 @@ def given_regimen(patient: Patient) -> str:
 def plasma_copies(serial: Serial) -> tuple[np.ndarray, np.ndarray, float]:
     """Return days, tumor genome equivalents per mL, and the value at or below which a reading says only that.
 
-    A fraction f is f / (1 - f) times the DNA of other cells. Readings below their limit are given as the limit; where
-    limits differ the highest holds for all.
+    The last reading up to day 0 counts as that of day 0. A fraction f is f / (1 - f) times the DNA of other cells.
+    Readings below their limit are given as the limit; where limits differ the highest holds for all.
     """
     if serial.ctdna is None:
         return np.zeros(0), np.zeros(0), CTDNA.floor
-    table = serial.ctdna[serial.ctdna["day"] >= 0.0]
+    table = serial.plasma()
     values, limits = table["value"].to_numpy(dtype=float), table["limit"].to_numpy(dtype=float)
     if serial.ctdna_unit == "fraction":
         values, limits = (BACKGROUND_GE_PER_ML * v / (1.0 - np.minimum(v, 0.99)) for v in (values, limits))
@@ -113,10 +111,11 @@ def update(
     regimen = parse_regimen(given_regimen(patient), knowledge, **size)
     days, sums, _ = serial.diameters()
     plasma_days, copies, limit = plasma_copies(serial)
-    last = float(max([0.0, *days, *plasma_days]))
-    horizon = min(HORIZON_DAYS, 7 * int(np.ceil((last + AHEAD_DAYS) / 7)))
-    data = simulate(twin, [prepare(regimen, knowledge)], horizon_days=horizon, keep=("ctdna",)).isel(regimen=0)
+    # The whole horizon and all observables, though a part would do: then later steps share the compiled code.
+    data = simulate(twin, [prepare(regimen, knowledge)]).isel(regimen=0)
     time = data["time"].values.astype(float)
+    last = float(max([0.0, *days, *plasma_days]))
+    shown_days = time[time <= last + AHEAD_DAYS]
     total = sum_of_diameters(data["lesion_volume"].values)
     # A course keeps its shape and starts at the measured sum: the burden was matched for equal lesions.
     shown = total * (sums[0] / total[:, :1]) if len(sums) else total
@@ -128,9 +127,9 @@ def update(
     later = before = pd.DataFrame(columns=["day", *(f"q{round(100 * q):02d}" for q in QUANTILES)])
     if len(days):
         # Tracks without readings are left out, so that of diameters is the first.
-        later = _quantiles(shown, time, time[time >= days[-1]], posterior.followed[0], posterior.weights)
+        later = _quantiles(shown, time, shown_days[shown_days >= days[-1]], posterior.followed[0], posterior.weights)
         baseline = replace(diameter, days=days[:1], values=sums[:1], course=diameter.course[:, :1])
-        before = _quantiles(shown, time, time, follow(baseline), twin.weights)
+        before = _quantiles(shown, time, shown_days, follow(baseline), twin.weights)
     summary = SerialSummary(
         regimen=regimen.text,
         readings=pd.DataFrame({"day": days, "diameter_mm": sums}),

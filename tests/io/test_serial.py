@@ -56,6 +56,10 @@ def test_dates_count_from_the_start_of_treatment(tmp_path):
 def test_plasma_dna(tmp_path):
     found = patient(tmp_path, ctdna="day\tfraction\tlimit\n42\t0\t0.001\n0\t0.1\t0.001\n").serial
     assert (found.ctdna_unit, list(found.ctdna["day"])) == ("fraction", [0.0, 42.0])
+    early = patient(tmp_path / "c", ctdna="day\tge_per_ml\n-20\t3\n-2\t5\n30\t4\n")
+    assert list(early.serial.plasma()["day"]) == [0.0, 30.0]
+    assert list(early.serial.plasma()["value"]) == [5.0, 4.0]
+    assert any("1 readings of plasma DNA" in n for n in early.notes)
     found = patient(tmp_path / "b", ctdna="day\tge_per_ml\n0\t30\n").serial
     assert found.ctdna_unit == "ge_per_ml"
     assert found.lesions is None

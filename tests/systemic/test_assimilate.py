@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 
 from tumornexus.errors import InputError
-from tumornexus.systemic.assimilate import (
+from tumornexus.systemic.assimilate import assimilate, effective, temper, weigh
+from tumornexus.systemic.readings import (
     CTDNA,
     DIAMETER,
     ErrorModel,
     Followed,
     Track,
     _advance,
-    assimilate,
     at_days,
-    effective,
     follow,
     forecast,
-    temper,
-    weigh,
 )
 
 DAYS = np.array([0.0, 42.0, 84.0, 126.0])

@@ -82,6 +82,13 @@ class Serial:
             notes.append(f"on {partial} days not all target lesions were measured; their sum was scaled")
         return np.array(days), np.array(sums), notes
 
+    def plasma(self) -> pd.DataFrame:
+        """Return the readings of plasma DNA from the last one up to day 0 on, which counts as day 0."""
+        if self.ctdna is None:
+            return pd.DataFrame(columns=["day", "value", "limit"])
+        before = self.ctdna[self.ctdna["day"] <= 0.0].tail(1).assign(day=0.0)
+        return pd.concat([before, self.ctdna[self.ctdna["day"] > 0.0]])
+
     @property
     def targets(self) -> tuple[int, float]:
         """Number of target lesions and the sum of their diameters at baseline, mm."""
@@ -182,6 +189,9 @@ def _with_tables(
     ctdna, unit = _ctdna(found["ctdna"], paths["ctdna"], start) if "ctdna" in found else (None, "fraction")
     serial = Serial(lesions, ctdna, unit)
     facts, notes = dict(patient.clinical), list(serial.diameters()[2])
+    unused = 0 if ctdna is None else len(ctdna) - len(serial.plasma())
+    if unused:
+        notes.append(f"{unused} readings of plasma DNA before the last one up to day 0 are not used")
     n, total = serial.targets
     if n:
         stated = facts.get("lesion_sum_mm")
