@@ -174,12 +174,15 @@ def fold(
                 continue
             other = [i for i, t in enumerate(tasks) if t.lesion.trial != trial and t.lesion.treatment == treatment]
             errors = {name: law_errors(tasks, points[name], other) for name in LAWS}
+            prior = np.zeros((0, len(GRID)))
             near_day, near_change = empirical([x for x in train if x.treatment == treatment])
             for i in mine:
                 task = tasks[i]
+                if task.landmark == LANDMARKS[0]:
+                    prior = simulated(task, population[task.lesion.tumor, treatment], error, 1).cdf(GRID)
                 found = {
                     ASSIMILATED: simulated(task, population[task.lesion.tumor, treatment], error, task.n).cdf(GRID),
-                    PRIOR: simulated(task, population[task.lesion.tumor, treatment], error, 1).cdf(GRID),
+                    PRIOR: prior[task.landmark - LANDMARKS[0] :],  # tasks of a lesion follow each other
                     CONTROL: simulated(task, flat(), plain_error, task.n).cdf(GRID),
                 }
                 for j, day in enumerate(task.later):
@@ -215,7 +218,7 @@ def summary(table: pd.DataFrame, groups: Sequence[str]) -> list[dict]:
     for target in ("next", "later"):
         scored = by_patient(table, target)
         for key, rows in scored.groupby([*groups, "landmark", "method"], observed=True, sort=False):
-            named = dict(zip([*groups, "landmark", "method"], key, strict=True))
+            named: dict = dict(zip([*groups, "landmark", "method"], list(key), strict=True))  # type: ignore[arg-type]
             named["landmark"] = int(named["landmark"])
             out.append({"target": target, **named, "n": len(rows),
                         **{s: round(float(rows[s].mean()), 4) for s in SCORES}})  # fmt: skip
@@ -228,7 +231,8 @@ def differences(table: pd.DataFrame, seed: int = 1) -> list[dict]:
     out = []
     for target in ("next", "later"):
         scored = by_patient(table, target)
-        for (treatment, landmark), rows in scored.groupby(["treatment", "landmark"], sort=False):
+        for key, rows in scored.groupby(["treatment", "landmark"], sort=False):
+            treatment, landmark = key  # type: ignore[misc]
             wide = rows.pivot(index="patient", columns="method", values="crps")
             pick = np.random.default_rng(seed).integers(0, len(wide), (BOOTSTRAP, len(wide)))
             for method in METHODS[1:]:

@@ -15,7 +15,7 @@ from tumornexus.systemic.readings import ErrorModel, Track, at_days, follow
 
 SMALLEST_MM = 2.5  # to which a simulated course is followed: the model says nothing about the last cells
 OFFSET_SD = 1.0  # a lesion's own size is known from its readings only; any wide value gives the same
-PATIENTS, COURSES = 240, 300  # of a fit; more changes the estimates less than leaving out a study does
+PATIENTS, COURSES = 160, 250  # of a fit; more changes the estimates less than leaving out a study does
 NAMES = ("reading_sd", "reading_abs", "walk_sd", "start_sd", "drift_sd", "drift_days", "leap_sd", "leap_days")
 START = np.log([0.03, 1.5, 0.005, 0.005, 0.002, 80.0, 0.4, 400.0])
 LOWEST = np.log([0.01, 0.05, 1e-4, 1e-5, 1e-5, 15.0, 0.05, 50.0])
@@ -75,7 +75,7 @@ def fit(
 
     begin = START if start is None else np.log([getattr(start, name) for name in NAMES])
     corners = np.vstack([begin, begin + (0.7 if start is None else 0.4) * np.eye(len(begin))])
-    options = {"maxfev": 400 if start is None else 120, "xatol": 0.05, "fatol": 1e-3, "initial_simplex": corners}
+    options = {"maxfev": 220 if start is None else 90, "xatol": 0.05, "fatol": 1e-3, "initial_simplex": corners}
     found = minimize(loss, begin, method="Nelder-Mead", options=options)
     return error_model(np.clip(found.x, LOWEST, HIGHEST)), -float(found.fun)
 

@@ -54,7 +54,10 @@ def _fitted(curve: Callable, start: list[list[float]], low: list[float], high: l
         def off(p: np.ndarray) -> np.ndarray:
             return _bound(curve(p, days)) - y
 
-        fits = [least_squares(off, [y[0], *s], bounds=([np.log(2.0), *low], [np.log(300.0), *high])) for s in start]
+        fits = [
+            least_squares(off, [y[0], *s], bounds=([np.log(2.0), *low], [np.log(300.0), *high]), max_nfev=60)
+            for s in start
+        ]
         return _bound(curve(min(fits, key=lambda f: f.cost).x, later))
 
     return law

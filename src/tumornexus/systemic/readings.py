@@ -199,7 +199,7 @@ def follow(track: Track) -> Followed:
     error, n = track.error, len(track.course)
     mean = np.zeros((n, 2))
     cov = np.tile([error.offset_sd**2, 0.0, error.start_sd**2], (n, 1))
-    failed = ~np.isfinite(track.course).all(axis=1)
+    failed = np.logical_not(np.isfinite(track.course).all(axis=1))
     course = np.log(np.maximum(np.where(failed[:, None], 1.0, track.course), error.below))
     day, seen, gains = 0.0, [], []
     for j in np.lexsort((track.values, track.days)):
