@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -11,11 +12,11 @@ from serial_data import Lesion
 from serial_laws import FLOOR_MM
 from serial_population import Population
 
-from tumornexus.systemic.readings import ErrorModel, Track, at_days, follow
+from tumornexus.systemic.readings import ErrorModel, Track, at_days, follow, follow_rows
 
 SMALLEST_MM = 2.5  # to which a simulated course is followed: the model says nothing about the last cells
 OFFSET_SD = 1.0  # a lesion's own size is known from its readings only; any wide value gives the same
-PATIENTS, COURSES = 160, 250  # of a fit; more changes the estimates less than leaving out a study does
+PATIENTS, COURSES = 200, 100  # of a fit; more changes the estimates less than leaving out a study does
 NAMES = ("reading_sd", "reading_abs", "walk_sd", "start_sd", "drift_sd", "drift_days", "leap_sd", "leap_days")
 START = np.log([0.03, 1.5, 0.005, 0.005, 0.002, 80.0, 0.4, 400.0])
 LOWEST = np.log([0.01, 0.05, 1e-4, 1e-5, 1e-5, 15.0, 0.05, 50.0])
@@ -42,17 +43,36 @@ def track_of(lesion: Lesion, population: Population, n: int, error: ErrorModel) 
     return Track("diameter", lesion.days[:n], lesion.mm[:n], course, error)
 
 
-def evidence(
-    log_values: np.ndarray, lesions: Sequence[Lesion], populations: Mapping[tuple[str, str], Population],
-    control: Population | None,
-) -> float:  # fmt: skip
-    """Return the mean log-likelihood of a lesion's readings over the population."""
-    error, total = error_model(log_values), 0.0
-    for lesion in lesions:
-        population = control or populations[lesion.tumor, lesion.treatment]
-        gains = follow(track_of(lesion, population, len(lesion.days), error)).log_likelihood
-        total += float(logsumexp(np.log(population.weights) + gains))
-    return total / len(lesions)
+@dataclass(frozen=True)
+class Rows:
+    """Readings of lesions beside the courses they are compared with, one row a pair; (row, reading), NaN where a lesion
+    has fewer; `lesion` (row,) counts lesions, `log_weight` (row,) those of its courses."""
+
+    days: np.ndarray
+    values: np.ndarray
+    course: np.ndarray
+    lesion: np.ndarray
+    log_weight: np.ndarray
+
+
+def rows_of(lesions: Sequence[Lesion], populations: Mapping[tuple[str, str], Population]) -> Rows:
+    """Return the rows of lesions, each beside all courses of its population."""
+    longest, parts = max(len(x.days) for x in lesions), []
+    for i, lesion in enumerate(lesions):
+        population = populations[lesion.tumor, lesion.treatment]
+        course = track_of(lesion, population, len(lesion.days), error_model(START)).course
+        pad = ((0, 0), (0, longest - len(lesion.days)))
+        own = [np.broadcast_to(x, course.shape) for x in (lesion.days, lesion.mm)]
+        padded = [np.pad(x, pad, constant_values=c) for x, c in ((own[0], 0.0), (own[1], np.nan), (course, 1.0))]
+        parts.append((*padded, np.full(len(course), i), np.log(population.weights)))
+    return Rows(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+
+def evidence(log_values: np.ndarray, rows: Rows) -> float:
+    """Return the mean log-likelihood of a lesion's readings over its population."""
+    gains = follow_rows(rows.days, rows.values, rows.course, error_model(log_values)).log_likelihood + rows.log_weight
+    starts = np.flatnonzero(np.diff(rows.lesion, prepend=-1))
+    return float(np.mean(np.logaddexp.reduceat(gains, starts)))
 
 
 def fit(
@@ -69,13 +89,15 @@ def fit(
         equal = np.full(len(kept), 1.0 / len(kept))
         fewer[key] = Population(p.tumor, p.regimen, p.days, p.diameter_mm[kept], equal, p.patient[kept])
 
+    rows = rows_of(some, dict.fromkeys(populations, control) if control else fewer)
+
     def loss(x: np.ndarray) -> float:
         inside = np.clip(x, LOWEST, HIGHEST)
-        return -evidence(inside, some, fewer, control) + float(np.sum((x - inside) ** 2))
+        return -evidence(inside, rows) + float(np.sum((x - inside) ** 2))
 
     begin = START if start is None else np.log([getattr(start, name) for name in NAMES])
     corners = np.vstack([begin, begin + (0.7 if start is None else 0.4) * np.eye(len(begin))])
-    options = {"maxfev": 220 if start is None else 90, "xatol": 0.05, "fatol": 1e-3, "initial_simplex": corners}
+    options = {"maxfev": 400 if start is None else 120, "xatol": 0.05, "fatol": 1e-3, "initial_simplex": corners}
     found = minimize(loss, begin, method="Nelder-Mead", options=options)
     return error_model(np.clip(found.x, LOWEST, HIGHEST)), -float(found.fun)
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp, ndtr
+from scipy.special import log_ndtr, ndtr
 
 from tumornexus.errors import InputError
 
@@ -55,9 +55,9 @@ class ErrorModel:
         """Return the model with the error of a reading `factor` times as large."""
         return replace(self, reading_sd=factor * self.reading_sd, reading_abs=factor * self.reading_abs)
 
-    def leaps(self, days: float) -> float:
+    def leaps(self, days: np.ndarray) -> np.ndarray:
         """Return the probability of a leap within some days."""
-        return float(-np.expm1(-days / self.leap_days))
+        return -np.expm1(-np.asarray(days) / self.leap_days)
 
     def variance(self, value: np.ndarray) -> np.ndarray:
         """Return the variance of the logarithm of one reading near `value`."""
@@ -102,11 +102,11 @@ class Track:
 
 @dataclass(frozen=True)
 class Followed:
-    """What the readings leave of each draw: log-likelihood (draw,), and at `day` mean (draw, 2) and covariance
+    """What the readings leave of each draw: log-likelihood (draw,), and at `day` (draw,) mean (draw, 2) and covariance
     (draw, 3: aa, ag, gg) of discrepancy and its drift. `seen` (reading, draw): probability of a smaller reading before
     it was read, in the order of days; where it was at the floor, half of that of one at the floor."""
 
-    day: float
+    day: np.ndarray
     log_likelihood: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
@@ -132,9 +132,13 @@ def at_days(course: np.ndarray, time_days: np.ndarray, days: np.ndarray, below: 
     return np.exp(log[:, place] * (1.0 - part) + log[:, place + 1] * part)
 
 
-def _advance(mean: np.ndarray, cov: np.ndarray, dt: float, error: ErrorModel) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and covariance of (a, g) `dt` days later, exactly, so that steps may be cut anywhere."""
+def _advance(
+    mean: np.ndarray, cov: np.ndarray, dt: np.ndarray | float, error: ErrorModel
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (row, 2) and covariance (row, 3) of (a, g) `dt` days later, one or (row,), exactly, so that steps may
+    be cut anywhere."""
     tau, noise = error.drift_days, error.drift_sd**2
+    dt = np.asarray(dt, dtype=float)
     if np.isinf(tau):
         keep, run, aa_noise, ag_noise = 1.0, dt, 0.0, 0.0
     else:
@@ -155,24 +159,24 @@ def _advance(mean: np.ndarray, cov: np.ndarray, dt: float, error: ErrorModel) ->
 
 
 def _read(
-    course: np.ndarray, mean: np.ndarray, cov: np.ndarray, value: float, error: ErrorModel
+    course: np.ndarray, mean: np.ndarray, cov: np.ndarray, value: np.ndarray, error: ErrorModel
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return mean and covariance of (a, g) after a reading, its log-likelihood and the probability of a smaller one
-    (of one at the floor: half of that), by draw; `course` is the logarithm of what each draw shows."""
+    (of one at the floor: half of that), by row; `course` is the logarithm of what each draw shows."""
     expected = course + mean[:, 0]
-    spread = cov[:, 0] + error.variance(np.asarray(value))
+    spread = cov[:, 0] + error.variance(value)
     sd = np.sqrt(spread)
-    if value <= error.floor:
-        z = (np.log(error.floor) - expected) / sd
-        gain = log_ndtr(z)
-        hazard = np.exp(-0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - gain)
-        found, left = expected - sd * hazard, spread * np.clip(1.0 - z * hazard - hazard**2, 0.0, 1.0)
-        below = 0.5 * np.exp(gain)
-    else:
-        found, left = np.log(value), 0.0
-        z = (found - expected) / sd
-        gain = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi * spread)
-        below = ndtr(z)
+    floored = value <= error.floor
+    found = np.log(np.maximum(value, error.floor))
+    z = (found - expected) / sd
+    gain, below = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi * spread), ndtr(z)
+    left = np.zeros_like(spread)
+    if floored.any():
+        at, y = log_ndtr(z[floored]), z[floored]
+        hazard = np.exp(-0.5 * y**2 - 0.5 * np.log(2.0 * np.pi) - at)
+        gain[floored], below[floored] = at, 0.5 * np.exp(at)
+        found[floored] = expected[floored] - sd[floored] * hazard
+        left[floored] = spread[floored] * np.clip(1.0 - y * hazard - hazard**2, 0.0, 1.0)
     to = cov[:, :2] / spread[:, None]
     lost = (spread - left)[:, None] * np.stack([to[:, 0] ** 2, to[:, 0] * to[:, 1], to[:, 1] ** 2], axis=1)
     return mean + to * (found - expected)[:, None], cov - lost, gain, below
@@ -183,7 +187,7 @@ def _join(ways: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     if len(ways) == 1:
         return ways[0][1:]
     logs = np.array([log + gain for log, _, _, gain, _ in ways])
-    gain = logsumexp(logs, axis=0)
+    gain = np.logaddexp(*logs)
     share = np.exp(logs - gain)[..., None]
     mean = sum(w * m for w, (_, m, _, _, _) in zip(share, ways, strict=True))
     cov = np.zeros_like(ways[0][2])
@@ -194,30 +198,45 @@ def _join(ways: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return mean, cov, gain, below
 
 
-def follow(track: Track) -> Followed:
-    """Return what the readings of one track leave of each draw, whatever their order; failed draws (NaN) get -inf."""
-    error, n = track.error, len(track.course)
+def follow_rows(days: np.ndarray, values: np.ndarray, course: np.ndarray, error: ErrorModel) -> Followed:
+    """Return what readings leave of each row, where each has its own days and values; all (row, reading).
+
+    Readings of a row are in the order of days; what lies after the last of a row that has fewer is NaN in `values`.
+    `day` of the result is (row,).
+    """
+    n = len(course)
     mean = np.zeros((n, 2))
     cov = np.tile([error.offset_sd**2, 0.0, error.start_sd**2], (n, 1))
-    failed = np.logical_not(np.isfinite(track.course).all(axis=1))
-    course = np.log(np.maximum(np.where(failed[:, None], 1.0, track.course), error.below))
-    day, seen, gains = 0.0, [], []
-    for j in np.lexsort((track.values, track.days)):
-        leap = error.leaps(float(track.days[j]) - day)
-        mean, cov = _advance(mean, cov, float(track.days[j]) - day, error)
-        day = float(track.days[j])
-        value = float(track.values[j])
+    log = np.log(np.maximum(course, error.below))
+    day, seen, gains = np.zeros(n), [], []
+    for j in range(course.shape[1]):
+        read = np.isfinite(values[:, j])
+        dt = days[read, j] - day[read]
+        ahead = _advance(mean[read], cov[read], dt, error)
+        leap = error.leaps(dt)
         ways = []
-        for probability, extra in ((1.0 - leap, 0.0), (leap, error.leap_sd**2)):
-            if probability > 0.0:
-                wider = cov + np.array([extra, 0.0, 0.0])
-                ways.append((np.log(probability), *_read(course[:, j], mean, wider, value, error)))
-        mean, cov, gain, below = _join(ways)
+        with np.errstate(divide="ignore"):
+            for probability, extra in ((np.log1p(-leap), 0.0), (np.log(leap), error.leap_sd**2)):
+                if np.isfinite(probability).any():
+                    wider = ahead[1] + np.array([extra, 0.0, 0.0])
+                    ways.append((probability, *_read(log[read, j], ahead[0], wider, values[read, j], error)))
+        gain, below = np.zeros(n), np.full(n, np.nan)
+        mean[read], cov[read], gain[read], below[read] = _join(ways)
+        day[read] = days[read, j]
         seen.append(below)
         gains.append(gain)
     every = np.array(gains).reshape(len(gains), n)
-    total = np.where(failed, -np.inf, every.sum(axis=0))
-    return Followed(day, total, mean, cov, np.array(seen).reshape(len(seen), n), every)
+    return Followed(day, every.sum(axis=0), mean, cov, np.array(seen).reshape(len(seen), n), every)
+
+
+def follow(track: Track) -> Followed:
+    """Return what the readings of one track leave of each draw, whatever their order; failed draws (NaN) get -inf."""
+    order = np.lexsort((track.values, track.days))
+    failed = np.logical_not(np.isfinite(track.course).all(axis=1))
+    shape = track.course.shape
+    days, values = (np.broadcast_to(np.asarray(x, dtype=float)[order], shape) for x in (track.days, track.values))
+    found = follow_rows(days, values, np.where(failed[:, None], 1.0, track.course)[:, order], track.error)
+    return replace(found, log_likelihood=np.where(failed, -np.inf, found.log_likelihood))
 
 
 @dataclass(frozen=True)
@@ -266,19 +285,20 @@ def forecast(
     log = np.log(np.maximum(course[kept], error.below))
     n = int(kept.sum())
     if followed is None:
-        day, mean = 0.0, np.zeros((n, 2))
+        day, mean = np.zeros(n), np.zeros((n, 2))
         cov = np.tile([error.offset_sd**2, 0.0, error.start_sd**2], (n, 1))
     else:
-        day, mean, cov = followed.day, followed.mean[kept], followed.covariance[kept]
+        day, mean, cov = followed.day[kept], followed.mean[kept], followed.covariance[kept]
     middle, sd, share = np.empty((2 * n, len(days))), np.empty((2 * n, len(days))), np.empty((2 * n, len(days)))
     weight = weights[kept] / weights[kept].sum()
     for j, later in enumerate(days):
-        m, c = _advance(mean, cov, float(later) - day, error)
-        leap = error.leaps(float(later) - day)
+        dt = float(later) - day
+        m, c = _advance(mean, cov, dt, error)
+        leap = error.leaps(dt)
         expected = log[:, j] + m[:, 0]
         noise = c[:, 0] + error.variance(np.exp(np.minimum(expected, 30.0)))
-        # More than one leap adds up; on average they are (later - day) / leap_days, given that there is one.
-        many = (float(later) - day) / error.leap_days / leap if leap > 0.0 else 1.0
+        # More than one leap adds up; on average they are dt / leap_days / leap, given that there is one.
+        many = np.divide(dt / error.leap_days, leap, out=np.ones(n), where=leap > 0.0)
         middle[:, j] = np.tile(expected, 2)
         sd[:, j] = np.sqrt(np.concatenate([noise, noise + many * error.leap_sd**2]))
         share[:, j] = np.concatenate([(1.0 - leap) * weight, leap * weight])
