@@ -55,7 +55,7 @@ def _fitted(curve: Callable, start: list[list[float]], low: list[float], high: l
             return _bound(curve(p, days)) - y
 
         fits = [
-            least_squares(off, [y[0], *s], bounds=([np.log(2.0), *low], [np.log(300.0), *high]), max_nfev=60)
+            least_squares(off, [y[0], *s], bounds=([np.log(2.0), *low], [np.log(300.0), *high]), max_nfev=40)
             for s in start
         ]
         return _bound(curve(min(fits, key=lambda f: f.cost).x, later))

@@ -70,8 +70,8 @@ class ErrorModel:
 # 2016, doi 10.1016/j.ejca.2015.10.014), which are standard deviations of one reading of 0.06 and 0.085. `offset_sd` is
 # assumed: only the change from baseline is compared, because the burden was matched from the same diameters.
 DIAMETER = ErrorModel(
-    offset_sd=1.0, reading_sd=0.028, reading_abs=0.42, walk_sd=0.0041, start_sd=0.0054, drift_sd=0.0005,
-    drift_days=71.0, leap_sd=0.59, leap_days=204.0, floor=5.0, below=2.5,
+    offset_sd=1.0, reading_sd=0.028, reading_abs=0.73, walk_sd=0.0033, start_sd=0.0053, drift_sd=0.00054,
+    drift_days=75.0, leap_sd=0.63, leap_days=212.0, floor=5.0, below=2.5,
 )  # fmt: skip
 # Tumor DNA in plasma, haploid genome equivalents per mL. All assumed, no cohort with both was at hand: shedding differs
 # several-fold between patients, so only the change counts (`offset_sd`); assay and draw together repeat within a factor
