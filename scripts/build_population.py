@@ -8,7 +8,8 @@ Writes, under src/tumornexus/systemic/data:
   cancer);
   the table says how well that went, arm by arm.
 * ``reference_population.json``: mean and standard deviation of ln CD8 infiltration over all tumor types, with which the
-  measured inflamed score is compared.
+  measured inflamed score is compared; and for each tumor type the scales behind biomarkers of virtual patients:
+  quantiles of tumor-mean PD-L1, mean and standard deviation of ln antigenicity.
 
 Usage: python scripts/build_population.py [--draws 128] [--seed 1]
 """
@@ -31,7 +32,8 @@ from tumornexus.profile.fusion import LEVEL_PRIOR
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.state import patient_mean
 from tumornexus.systemic.treatment import Treatment
-from tumornexus.trial.endpoints import recist
+from tumornexus.trial.population import QUANTILES, antigenicity_of, draw_patients, tumor_pdl1
+from tumornexus.trial.recist import recist
 
 DATA = Path(__file__).parents[1] / "src" / "tumornexus" / "systemic" / "data"
 
@@ -55,6 +57,17 @@ def in_scope(trial: Trial, arm: Arm) -> bool:
         and arm.regimen is not None and arm.outcome.orr is not None and untreated_before
         and "refractory" not in f"{trial.selection} {trial.line}".lower()
     )  # fmt: skip
+
+
+def scales(tumor: str, knowledge: Knowledge, draws: int, seed: int) -> dict[str, list[float]]:
+    """Return quantiles of tumor-mean PD-L1, and mean and standard deviation of ln antigenicity, of a tumor type."""
+    patients = draw_patients(tumor, knowledge, draws, seed=seed, address=f"scales-{tumor}", biomarkers=False)
+    antigenicity = antigenicity_of(patients.values, patients.names)
+    level = np.quantile(tumor_pdl1(patients.state), QUANTILES)
+    return {
+        "pdl1_quantiles": [float(f"{x:.4g}") for x in level],
+        "ln_antigenicity": [round(float(antigenicity.mean()), 4), round(float(antigenicity.std()), 4)],
+    }
 
 
 def main() -> None:
@@ -120,6 +133,7 @@ def main() -> None:
     provenance = {"draws": options.draws, "seed": options.seed, "knowledge_digest": knowledge.digest}
     (DATA / "calibration.json").write_text(json.dumps({**provenance, "arms": arms}, indent=1) + "\n", "utf-8")
     reference = {**provenance, "ln_cd8_infiltration_mean": round(mean, 4), "ln_cd8_infiltration_sd": round(sd, 4)}
+    reference["tumors"] = {t: scales(t, knowledge, 4 * options.draws, options.seed) for t in knowledge.tumors}
     (DATA / "reference_population.json").write_text(json.dumps(reference, indent=1) + "\n", "utf-8")
 
 

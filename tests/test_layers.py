@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tumornexus"
 
 # Each line may import from itself and from the lines above it.
 LAYERS = [
-    {"errors", "activities", "units", "provenance", "cellkinds", "spatial"},
+    {"errors", "activities", "units", "provenance", "cellkinds", "spatial", "toml_input", "files", "machine"},
     {"knowledge"},
     {"biology"},
     {"systemic"},
@@ -30,8 +30,8 @@ LAYERS = [
     {"report"},
     {"app"},
     {"serial_pipeline"},
-    {"pipeline", "tissue_pipeline"},
-    {"cli"},
+    {"pipeline", "tissue_pipeline", "trial_pipeline", "calibration_pipeline"},
+    {"cli", "cli_trial"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -47,6 +47,8 @@ MEASURING = {
     "provenance",
     "cellkinds",
     "spatial",
+    "files",
+    "machine",
 }
 
 # Besides the order: what a layer must not import although it stands below it.

@@ -17,7 +17,7 @@ from tumornexus.pipeline import serial_table
 from tumornexus.serial_pipeline import BACKGROUND_GE_PER_ML, given_regimen, has_course, plasma_copies, update
 from tumornexus.systemic import Twin, parameterize, prepare, simulate
 from tumornexus.systemic.twin import resample
-from tumornexus.trial.endpoints import sum_of_diameters
+from tumornexus.trial.scans import sum_of_diameters
 
 TOML = 'sample = "P1"\ntumor = "nsclc"\nregimen = "atezolizumab 1200 mg q3w"\n'
 LESIONS = "lesion\tday\tdiameter_mm\nA\t-6\t40\nA\t42\t44\nA\t84\t52\nB\t-6\t20\nB\t42\t23\nB\t84\t27\n"

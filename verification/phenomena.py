@@ -40,7 +40,7 @@ from tumornexus.systemic.twin import (
     draw_lesions,
     parameter_names,
 )
-from tumornexus.trial.endpoints import LABELS, MONTH_DAYS, Response, recist
+from tumornexus.trial.recist import LABELS, MONTH_DAYS, Response, recist
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

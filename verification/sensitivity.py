@@ -32,7 +32,7 @@ from tumornexus.knowledge.records import Parameter
 from tumornexus.systemic.solver import Lesions, grow, treat
 from tumornexus.systemic.treatment import Treatment, prepare, untreated
 from tumornexus.systemic.twin import draw_lesions, parameter_names
-from tumornexus.trial.endpoints import recist
+from tumornexus.trial.recist import recist
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

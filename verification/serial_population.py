@@ -15,7 +15,7 @@ from tumornexus.activities import Activities, Activity
 from tumornexus.knowledge import Knowledge, parse_regimen
 from tumornexus.profile.fusion import LEVEL_PRIOR
 from tumornexus.systemic import parameterize, prepare, simulate
-from tumornexus.trial.endpoints import MEASURABLE_MM, MEASURED_LESIONS, diameter_mm
+from tumornexus.trial.scans import MEASURABLE_MM, MEASURED_LESIONS, diameter_mm
 
 DRAWS = {"nsclc": 1536, "urothelial": 1024}
 REGIMENS = {"atezolizumab": "atezolizumab 1200 mg q3w", "docetaxel": "docetaxel 75 mg/m2 q3w"}

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tumornexus.cli_trial import calibrate_command, trial_command
 from tumornexus.errors import NexusError
 
 app = typer.Typer(
@@ -78,7 +79,7 @@ def _root(
 
 
 @contextmanager
-def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on standard error; nothing where that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -92,15 +93,9 @@ def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _keep_compiled() -> None:
     """Keep compiled simulations in the user's cache folder, so that a second start takes seconds."""
-    import os
+    from tumornexus.machine import keep_compiled
 
-    import jax
-    import platformdirs
-
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("tumornexus") + "/compiled")
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_compiled()
 
 
 @app.command("run")
@@ -122,7 +117,7 @@ def run_command(
 
     result = run(
         patient, sample=sample, out=out, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws,
-        seed=seed, call=sys.argv, records=records, progress=_bar,
+        seed=seed, call=sys.argv, records=records, progress=progress_bar,
     )  # fmt: skip
     print_summary(result, knowledge=load_knowledge(extra=records))
     typer.echo(f"report: {out / 'report.html'}")
@@ -146,7 +141,7 @@ def design_command(
 
     result = run(
         patient, sample=sample, regimens=regimen or (), overrides=_overrides(overrides), n_draws=draws, seed=seed,
-        call=sys.argv, records=records, progress=_bar,
+        call=sys.argv, records=records, progress=progress_bar,
     )  # fmt: skip
     write_results(
         out,
@@ -195,7 +190,7 @@ def profile_command(
         profiles = [profile_patient(read_patient(patient, sample, knowledge), knowledge)]
     else:
         cohort = read_cohort(patient, knowledge)
-        with _bar("profiling", len(cohort)) as tick:
+        with progress_bar("profiling", len(cohort)) as tick:
             profiles = profile_cohort(cohort, knowledge, progress=lambda done, total: tick(1))
     extra = None
     if simulate or parsed:
@@ -248,18 +243,18 @@ def cohort_command(
     tables = []
     for folder, name in zip(folders, names, strict=True):
         cohort = read_cohort(folder, knowledge)
-        with _bar(f"profiling {name}", len(cohort)) as tick:
+        with progress_bar(f"profiling {name}", len(cohort)) as tick:
             profiles = profile_cohort(cohort, knowledge, progress=lambda done, total, tick=tick: tick(1))
         tables.append(cohort_table(profiles, name, folder))
         refuse_useless(tables[-1], asked, fewest)
-    with _bar("associating", 0):
+    with progress_bar("associating", 0):
         found = study(tables, asked, fewest)
     record = manifest(
         sys.argv, 0, knowledge.digest, reference_digest=load_reference().digest, fewest=fewest,
         cohorts={t.name: len(t.table) for t in tables}, lifelines=installed_version("lifelines"),
         **added_records(records, knowledge.added),
     )  # fmt: skip
-    with _bar("drawing", 0):
+    with progress_bar("drawing", 0):
         written = write_study(found, out, record)
     Console(highlight=False).print(summary_table(found))
     if not bool((found.pooled["q"] < SMALL_Q).any()):
@@ -289,7 +284,7 @@ def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed
     from tumornexus.pipeline import twin_of, twin_response
 
     rows = []
-    with _bar("simulating", len(profiles)) as tick:
+    with progress_bar("simulating", len(profiles)) as tick:
         for profile in profiles:
             usual = backbone_drug(knowledge, knowledge.tumors[profile.tumor]).usual
             regimen = parsed[0] if parsed else parse_regimen(usual, knowledge)
@@ -336,10 +331,14 @@ def tissue_command(
     from tumornexus.tissue_pipeline import run_scenario
 
     run_scenario(
-        read, knowledge, out, call=sys.argv, progress=_bar, resume=resume, activities=activities, facts=facts,
+        read, knowledge, out, call=sys.argv, progress=progress_bar, resume=resume, activities=activities, facts=facts,
         records=records,
     )  # fmt: skip
     typer.echo(f"summary: {out / 'summary.tsv'}")
+
+
+app.command("trial")(trial_command)
+app.command("calibrate")(calibrate_command)
 
 
 @app.command("explain")

@@ -34,7 +34,8 @@ from tumornexus.report import render_report
 from tumornexus.serial_pipeline import CANDIDATES, SerialSummary, given_regimen, has_course, update
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.twin import CANDIDATES_PER_DRAW
-from tumornexus.trial.endpoints import median_pfs, recist, weighted_quantile
+from tumornexus.trial.recist import recist
+from tumornexus.trial.statistics import median_pfs, weighted_quantile
 
 DRAWS = 64
 TARGET_LESIONS = 3  # where only the sum is known; RECIST allows five, most trial patients have two to four. Assumed

@@ -25,7 +25,7 @@ from tumornexus.systemic.readings import (
     forecast,
 )
 from tumornexus.systemic.twin import resample
-from tumornexus.trial.endpoints import sum_of_diameters
+from tumornexus.trial.scans import sum_of_diameters
 
 CANDIDATES = 512  # draws that are simulated and weighed; `n_draws` of them are taken on
 AHEAD_DAYS = 168  # of the forecast after the last reading

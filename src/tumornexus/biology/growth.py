@@ -48,10 +48,10 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
 
     divide = growth_rate * growth_unmasking * pathway * cytostasis * oxygen term * (1 - targeted) + turnover;
     die = turnover + `starvation` + `orphaned`: cells without oxygen or without their vessel die.
-    drug_kill = cytotoxic + radiation + targeted kill of pathway-dependent clones; radiation needs oxygen (Alper and
-    Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under drug kill,
-    TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to cycling in
-    drug-free medium (Sharma 2010, Hata 2016). They largely resist drugs and cycle rarely (Oren 2021).
+    drug_kill = cytotoxic * sensitivity + radiation + targeted kill of pathway-dependent clones; radiation needs oxygen
+    (Alper and Howard-Flanders 1956) and bacteria inactivate nucleoside analogs (Geller 2017). Persisters arise under
+    drug kill, TGF-beta, hypoxia and CAF cytokines and return, more slowly while any of the four lasts: cells return to
+    cycling in drug-free medium (Sharma 2010, Hata 2016). They largely resist drugs and cycle rarely (Oren 2021).
     """
     inhibited = p.mapk_inhibition * p.mapk_dependence
     # TGF-beta holds tumor growth back; blocking the receptor gives this up.
@@ -62,7 +62,7 @@ def rates(local: Local, clone: CloneTraits, p: Params) -> GrowthRates:
     protected = 1.0 / (1.0 + p.stroma_protection * hill(local.caf_cytokine, p.caf_half))
     active = 1.0 / (1.0 + p.bacteria_drug_inactivation * local.bacteria)
     radiation = p.radiation_anoxic + (1.0 - p.radiation_anoxic) * hill(local.oxygen, p.radiation_oxygen_half)
-    exposed = p.cytotoxic_kill * protected * active + p.radiation_kill * radiation
+    exposed = p.cytotoxic_kill * p.cytotoxic_sensitivity * protected * active + p.radiation_kill * radiation
     drug_kill = exposed + p.mapk_kill_rate * targeted
     stress = p.persister_stress * (local.tgfb + local.hypoxia + hill(local.caf_cytokine, p.caf_half))
     hungry = starvation(local, p) + orphaned(local, p)

@@ -17,7 +17,7 @@ from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.ensemble import simulate_twins
 from tumornexus.systemic.treatment import Treatment
 from tumornexus.systemic.twin import Twin, reverse
-from tumornexus.trial.endpoints import weighted_quantile
+from tumornexus.trial.statistics import weighted_quantile
 
 EVALUATE_AT_DAYS = 364
 PAIRS_AMONG = 6

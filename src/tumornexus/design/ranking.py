@@ -23,7 +23,9 @@ from tumornexus.knowledge.records import Arm, Trial
 from tumornexus.systemic.ensemble import simulate
 from tumornexus.systemic.treatment import prepare, untreated
 from tumornexus.systemic.twin import Twin
-from tumornexus.trial.endpoints import grade3_percent, grade3_percent_simulated, median_pfs, recist
+from tumornexus.trial.recist import recist
+from tumornexus.trial.statistics import median_pfs
+from tumornexus.trial.toxicity import grade3_percent, grade3_percent_simulated
 
 TIERS = ("trial-calibrated", "class-extrapolated", "mechanistic hypothesis")
 # One point of response weighs as much as two points of two-year control or three points of grade >= 3 toxicity; one

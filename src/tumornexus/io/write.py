@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from tumornexus.errors import InputError
+from tumornexus.files import sync
 
 Content = str | pd.DataFrame | Mapping[str, Any] | list[Any]
 
@@ -64,16 +65,6 @@ def as_text(content: Content) -> str:
     return json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _sync(path: Path) -> None:
-    """Force a file or folder to disk; some file systems cannot do so for folders, which only weakens durability."""
-    with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _write_synced(path: Path, text: str) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
@@ -104,7 +95,7 @@ def write_results(folder: Path, files: Mapping[str, Content]) -> None:
             _write_synced(stage / name, text)
         for name in texts:
             os.replace(stage / name, folder / name)
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         raise InputError(
             f"the results cannot be written: {error.strerror}", file=folder, valid="free space and permission to write"
@@ -147,11 +138,11 @@ def whole(target: Path) -> Iterator[Path]:
         partial = stage / target.name
         yield partial
         for path in (partial, *(p for p in partial.rglob("*"))) if partial.is_dir() else (partial,):
-            _sync(path)
+            sync(path)
         if partial.is_dir() and target.exists():
             os.replace(target, stage / "before")
         os.replace(partial, target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise InputError(
             f"the file cannot be written: {error.strerror or error}",

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from tumornexus.knowledge.base import Record
+from tumornexus.knowledge.criteria import Criteria
 
 Category = Literal["intrinsic", "extrinsic", "host"]
 Resistance = Literal["primary", "adaptive", "acquired"]
@@ -22,12 +25,6 @@ Sign = Literal["+", "-"]
 Influence = Literal["worse", "none", "better"]
 Step = Annotated[int, Field(ge=1, le=7)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, and unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Sourced(Record):
@@ -547,6 +544,7 @@ class Arm(Record):
     outcome: Outcome
     from_memory: str | None = None
     selection: str | None = None
+    criteria: Criteria | None = None  # where they differ from the trial's
     note: str | None = None
 
 
@@ -559,6 +557,7 @@ class Trial(Record):
     disease: str
     line: str
     selection: str
+    criteria: Criteria = Criteria()  # `selection` as the simulator reads it, as far as it can
     endpoint: Literal["RECIST", "Lugano", "IMWG", "pathological CR", "EFS/RFS", "hematologic", "other"]
     use: Literal["fit", "held_out"]
     out_of_scope: str | None = None

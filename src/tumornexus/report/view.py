@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tumornexus.report import words
-from tumornexus.trial.endpoints import sum_of_diameters
+from tumornexus.trial.scans import sum_of_diameters
 
 UNTREATED = ("untreated", "no treatment", "none", "")
 FLOOR = 1e-3  # relative volume below which a lesion is not seen on a scan; curves are drawn at this floor

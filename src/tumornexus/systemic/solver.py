@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from tumornexus.biology.drug_action import over_slots
 from tumornexus.biology.params import Params
 from tumornexus.biology.pharmacology import propagate
 from tumornexus.errors import SimulationError, TrajectoryWarning
+from tumornexus.machine import cores
 from tumornexus.systemic import chance
 from tumornexus.systemic.dynamics import OBSERVABLES, Flux, observe
 from tumornexus.systemic.integrate import exponential_rk4, exponential_trapezoid
@@ -340,17 +340,12 @@ def _in_parallel(work: Callable[[np.ndarray, int], Any], n: int, progress: Calla
         return part
 
     chunks = _chunks(n)
-    pool = ThreadPoolExecutor(min(len(chunks), _cores()))
+    pool = ThreadPoolExecutor(min(len(chunks), cores()))
     try:
         parts = list(pool.map(one, chunks))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C, waiting chunks do not start
     return jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _last(x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ last; `pandas.read_parquet(folder)`, or any other reader of Parquet, reads them 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import xarray as xr
 from tumornexus import __version__
 from tumornexus.activities import named_generator
 from tumornexus.errors import SimulationError
+from tumornexus.files import whole_file
 from tumornexus.knowledge import Knowledge
 from tumornexus.systemic.export.patients import VirtualPatients
 from tumornexus.systemic.solver import CHUNK, grow, treat
@@ -135,28 +135,16 @@ def write_parts(
         members = number = 0
         failures: list[dict[str, Any]] = []
         for data in parts:
-            _whole(
-                folder / f"part-{number:05d}.parquet", lambda path, d=data: part_table(d).to_parquet(path, index=False)
-            )
+            with whole_file(folder / f"part-{number:05d}.parquet") as partial:
+                part_table(data).to_parquet(partial, index=False)
             members, number = members + data.sizes["member"], number + 1
             failures += json.loads(data.attrs.get("failures", "[]"))
             if progress:
                 progress(members)
         counts = {"members": members, "parts": number, "failures": failures, "tumornexus": __version__}
         manifest = {**(notes or {}), **counts}
-        _whole(folder / MANIFEST, lambda path: path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8"))
+        with whole_file(folder / MANIFEST) as partial:
+            partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SimulationError(f"the parts cannot be written: {error.strerror}", file=folder) from None
     return members
-
-
-def _whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name, flush it to disk and rename it."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

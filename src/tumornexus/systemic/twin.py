@@ -22,6 +22,7 @@ from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.overrides import check_overrides
 from tumornexus.knowledge.records import Effect, Tumor
+from tumornexus.systemic.calibration import Calibration, shift
 from tumornexus.systemic.ode import LESION_VARIED
 from tumornexus.systemic.solver import STATUS, Lesions, grow
 from tumornexus.systemic.state import CLONES, LESIONS, OCCULT, State, patient_mean
@@ -258,6 +259,7 @@ def parameterize(
     *,
     facts: Facts | None = None,
     overrides: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
     n_draws: int = 64,
     candidates_per_draw: int = CANDIDATES_PER_DRAW,
     seed: int = 0,
@@ -269,6 +271,8 @@ def parameterize(
     nothing of infiltration is measured one a draw is enough, because all that grow weigh the same.
 
     `overrides` sets parameters (before mechanisms act on them) to one value in all draws, in the parameter's unit.
+    `calibration` moves population medians, each candidate by a draw of its own; None takes them as the records have
+    them.
 
     Raises:
         InputError: an override names no parameter, or gives a value that it cannot have.
@@ -280,6 +284,8 @@ def parameterize(
     n = n_draws * candidates_per_draw
     sample = activities.sample
     bare = draw_bare(knowledge, tumor, n, seed, sample, facts.braf_v600)
+    if calibration is not None:
+        shift(bare, names, calibration.of(np.arange(n)), knowledge)
     check_overrides(overrides or {}, knowledge)
     for name, value in (overrides or {}).items():
         bare[:, names.index(name)] = float(value)
@@ -293,7 +299,7 @@ def parameterize(
     luck = named_generator(seed, "luck", sample).integers(0, 2**32, size=n, dtype=np.uint32)
     grown = grow(values, names, target, lesions=lesions, luck=luck, progress=progress)
 
-    notes = []
+    notes = [] if calibration is None else [f"parameters shifted by calibration {calibration.digest()}"]
     if facts.burden_ml is not None and not np.all(target == facts.burden_ml):
         notes.append(f"burden of {facts.burden_ml:g} mL taken as {np.median(target):.3g} mL, within what is simulated")
     weights = (grown.status == 0).astype(float)

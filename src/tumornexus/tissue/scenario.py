@@ -28,8 +28,9 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, fiel
 from tumornexus.biology.mechanics import site_um
 from tumornexus.errors import InputError, near_misses
 from tumornexus.knowledge import Knowledge
-from tumornexus.tissue.scenario_fields import UNTREATED, check_set, in_fields, toml_content
+from tumornexus.tissue.scenario_fields import UNTREATED, check_set, in_fields
 from tumornexus.tissue.size import Lattice, free_bytes, lattice_of, require_memory
+from tumornexus.toml_input import form_error, toml_content
 
 MOST_DAYS = 728.0  # the host scale's horizon, for which doses are laid out
 SITE_UM_RANGE = (5.0, 60.0)  # one cell fills a site: from a platelet-sized to a giant cell's edge
@@ -213,7 +214,11 @@ def read_scenario(
     try:
         scenario = Scenario(source=path, **raw)
     except ValidationError as error:
-        raise _form_error(error, path) from None
+        raise form_error(
+            error, path, Scenario, {"slide": Slide, "output": Output},
+            renamed={"overrides": "set", "regimens": "regimen"},
+            examples={"size_um": "[2500, 2500] or [400, 400, 400], in micrometres"},
+        ) from None  # fmt: skip
     _check_start(scenario)
     _check_times(scenario, knowledge, largest_step)
     if scenario.size_um:
@@ -285,33 +290,3 @@ def _check_times(scenario: Scenario, knowledge: Knowledge, largest_step: Largest
 def divisor_below(hours: float) -> float:
     """Return the largest step not above `hours` of which a day holds a whole number."""
     return HOURS_A_DAY / math.ceil(HOURS_A_DAY / hours - 1e-9)
-
-
-_WORDS = {
-    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
-    "string_type": "text in quotes", "bool_type": "true or false", "finite_number": "a finite number",
-}  # fmt: skip
-
-
-def _form_error(error: ValidationError, path: Path) -> InputError:
-    """Turn pydantic's first complaint into one sentence; a misspelt field before the one that is missing for it."""
-    item = min(error.errors(include_url=False), key=lambda e: (e["type"] == "missing", e["type"] != "extra_forbidden"))
-    field = ".".join(str(p) for p in item["loc"]).replace("overrides", "set").replace("regimens", "regimen")
-    kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
-    if kind == "missing":
-        return InputError("field is missing", file=path, field=field, valid=f"{field} = ...")
-    if kind == "extra_forbidden":
-        table: type[BaseModel] = {"slide": Slide, "output": Output}.get(str(item["loc"][0]), Scenario)
-        return InputError("unknown field", file=path, field=field,
-                          valid=near_misses(str(item["loc"][-1]), table.model_fields))  # fmt: skip
-    valid, problem = _WORDS.get(kind), item["msg"].removeprefix("Value error, ")
-    if valid:
-        problem = "wrong type of value"
-    elif kind == "literal_error":
-        problem, valid = "not one of the allowed words", str(context.get("expected", "")).replace("'", "")
-    elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        problem, valid = "out of range", item["msg"].removeprefix("Input should be ")
-    elif field == "size_um":
-        valid = "[2500, 2500] or [400, 400, 400], in micrometres"
-    return InputError(problem, file=path, field=field, value=list(value) if isinstance(value, tuple) else value,
-                      valid=valid)  # fmt: skip

@@ -5,7 +5,6 @@ Every function raises `InputError` or `RegimenError` naming file, field, value a
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,6 @@ from tumornexus.knowledge.overrides import check_overrides
 from tumornexus.knowledge.regimen import parse_regimen
 
 UNTREATED = "untreated"
-
-
-def toml_content(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file."""
-    if not path.is_file():
-        near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        hint = near_misses(path.name, near) if near else "a scenario file ending in .toml"
-        raise InputError("no such scenario file", file=path, valid=hint)
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not valid TOML: {error}", file=path, valid='TOML, such as tumor = "melanoma"') from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path, valid="a file you may read") from None
 
 
 FIELDS = (

@@ -1,31 +1,38 @@
-"""RECIST 1.1 on trajectories made by hand, quantiles by their defining laws, toxicity against arithmetic."""
+"""RECIST 1.1 on trajectories and scans made by hand, beside a reader who judges scan by scan."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from first_recist import first_recist
+from plain_reader import Chart
+from plain_reader import judge as judge_plainly
+from plain_reader import reasons as reasons_plainly
 from tumornexus.errors import InputError
-from tumornexus.knowledge import Knowledge
-from tumornexus.trial.endpoints import (
+from tumornexus.trial.irecist import assess_immune
+from tumornexus.trial.recist import (
+    BEST,
     COMPLETE_BELOW_MM,
     LABELS,
     MONTH_DAYS,
     REASONS,
     RESISTANCE,
     SCAN_EVERY_WEEKS,
+    Assessment,
     Response,
-    diameter_mm,
-    grade3_percent,
-    grade3_percent_simulated,
-    median_pfs,
+    assess,
+    find,
     recist,
-    sum_of_diameters,
-    weighted_quantile,
-)  # fmt: skip
+)
+from tumornexus.trial.scans import Reader, ScanPlan, Scans, diameter_mm, measure, roles, sum_of_diameters
+from tumornexus.trial.statistics import median_pfs
 
+PLAN = ScanPlan(window_days=0.0)
 DAYS = np.arange(0, 729, 7)
 SCANS = np.flatnonzero((DAYS > 0) & (DAYS % (7 * SCAN_EVERY_WEEKS) == 0))
 N_SCANS = len(SCANS)
@@ -283,65 +290,6 @@ def test_the_sum_of_diameters_is_what_response_and_best_change_are_read_from(bas
     np.testing.assert_array_equal(sum_of_diameters(volume[:, 0]), diameter_mm(volume[:, 0]))
 
 
-WEEKS = np.arange(0.0, 729.0, 7.0)
-
-
-@given(st.floats(0.0, 0.02), st.floats(0.0, 728.0), st.lists(st.floats(0.0, 800.0), min_size=3, max_size=3))
-def test_simulated_toxicity_of_a_constant_hazard_is_its_survival_law(hazard, by_day, event_day):
-    """Whoever has had an event already, as long as one member has not."""
-    course = np.tile(hazard * WEEKS, (4, 1))
-    event = np.array([*event_day, np.nan])
-    assert grade3_percent_simulated(course, event, WEEKS, np.arange(1.0, 5.0), by_day) == pytest.approx(
-        100.0 * (1.0 - np.exp(-hazard * by_day)), abs=1e-9
-    )
-
-
-def test_simulated_toxicity_is_that_of_counted_events_without_their_chance():
-    """Frail and robust patients whose drugs are stopped by their event: 20,000 drawn thresholds agree."""
-    generator = np.random.default_rng(0)
-    rate = 0.003 * np.exp(0.5 * generator.standard_normal(20_000))
-    day = generator.exponential(size=len(rate)) / rate
-    course = rate[:, None] * np.minimum(WEEKS[None], day[:, None])
-    found = grade3_percent_simulated(course, day, WEEKS, np.ones(len(rate)), 182.0)
-    assert found == pytest.approx(100.0 * np.mean(day <= 182.0), abs=1.0)
-    few = [
-        grade3_percent_simulated(course[r], day[r], WEEKS, np.ones(64), 182.0) for r in np.split(np.arange(6400), 100)
-    ]
-    counted = [100.0 * np.mean(day[r] <= 182.0) for r in np.split(np.arange(6400), 100)]
-    assert np.std(few) < 0.7 * np.std(counted)
-
-
-def test_a_failed_member_counts_nowhere_in_toxicity():
-    course = np.stack([0.002 * WEEKS, np.full(len(WEEKS), np.nan)])
-    alone = grade3_percent_simulated(course[:1], np.array([np.inf]), WEEKS, np.ones(1), 180.0)
-    assert grade3_percent_simulated(course, np.array([np.inf, np.inf]), WEEKS, np.ones(2), 180.0) == alone
-
-
-@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=40), st.floats(0.0, 1.0))
-def test_a_weighted_quantile_splits_the_weight(pairs, q):
-    values, weights = np.array(pairs).T
-    got = float(weighted_quantile(values, weights, q)[0])
-    assert got in values
-    total = weights.sum()
-    assert weights[values <= got].sum() / total >= q - 1e-9
-    assert weights[values < got].sum() / total <= q + 1e-9
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.integers(1, 5))
-def test_equal_weights_are_no_weights_and_a_weight_of_two_is_a_copy(values, copies):
-    v = np.array(values)
-    q = (0.05, 0.5, 0.95)
-    np.testing.assert_array_equal(
-        weighted_quantile(v, np.full(len(v), float(copies)), q),
-        weighted_quantile(np.repeat(v, copies), np.ones(len(v) * copies), q),
-    )
-
-
-def test_quantiles_rise_with_q_and_ignore_values_without_weight():
-    values, weights = np.array([3.0, -99.0, 1.0, 2.0]), np.array([1.0, 0.0, 1.0, 1.0])
-    assert weighted_quantile(values, weights, (0.01, 0.5, 0.99)).tolist() == [1.0, 2.0, 3.0]
-
-
 def test_median_progression_free_time_needs_half_of_the_patients_to_progress():
     volumes = np.concatenate([course(30.0), course(30.0), course(70.0), course(50.0, 70.0)])
     response = recist(volumes, DAYS)
@@ -351,37 +299,183 @@ def test_median_progression_free_time_needs_half_of_the_patients_to_progress():
     assert median_pfs(response, np.array([0.1, 0.1, 0.7, 0.1])) == pytest.approx(7 * SCAN_EVERY_WEEKS / MONTH_DAYS)
 
 
-def independent(knowledge: Knowledge, *drugs: str) -> float:
-    """Return percent with an event when the events of the drugs are independent."""
-    free = np.prod([1.0 - knowledge.drugs[d].toxicity.ae3_percent / 100.0 for d in drugs])
-    return float(100.0 * (1.0 - free))
+# --- measured scans -----------------------------------------------------------------------------------------------
 
 
-def test_toxicity_of_one_drug_is_its_own(knowledge: Knowledge):
-    for drug in knowledge.drugs.values():
-        estimate, low, high = grade3_percent([drug.id], knowledge)
-        assert estimate == pytest.approx(min(drug.toxicity.ae3_percent, 99.0)), drug.id
-        assert low <= estimate <= high, drug.id
+def chart(base: list[float], *scans: list[float], days: list[float] | None = None, plan: ScanPlan = PLAN) -> Scans:
+    """Return the scans of one patient as a reader would write them down."""
+    when = np.array(days if days is not None else [56.0 * (k + 1) for k in range(len(scans))])
+    target, seen = roles(np.array([base]))
+    at = np.array(scans).T[None]
+    return Scans(when[None], np.array([base]), at, target, seen, np.zeros(1, bool), plan)
+
+
+def one(
+    diameters: tuple[float, ...], until: float = np.inf, *, confirm: bool = True, every: float = 56.0
+) -> Assessment:
+    """Assess one patient with one lesion of 50 mm and these diameters at the scans."""
+    days = [every * (k + 1) for k in range(len(diameters))]
+    return assess(chart([50.0], *([d] for d in diameters), days=days, plan=replace(PLAN, confirm=confirm)), until)
 
 
 @pytest.mark.parametrize(
-    "pair", [("nivolumab", "relatlimab"), ("carboplatin", "pemetrexed"), ("pembrolizumab", "axitinib")]
+    ("diameters", "best", "unconfirmed", "day"),
+    [
+        ((30.0, 30.0), "PR", "PR", 56.0),
+        ((45.0, 30.0, 30.0), "PR", "PR", 112.0),
+        ((30.0,), "SD", "PR", np.nan),  # no scan left to confirm it
+        ((33.0, 38.0, 38.0), "SD", "PR", np.nan),  # 24 % below baseline: the response is not confirmed
+        ((33.0, 38.0, 33.0, 34.0), "PR", "PR", 168.0),  # confirmed at the second attempt
+        ((30.0, 60.0), "SD", "PR", np.nan),
+        ((9.0, 9.0), "CR", "CR", 56.0),
+        ((30.0, 9.0, 9.0), "CR", "CR", 56.0),  # a complete response that began as a partial one
+        ((9.0, 12.0), "PR", "CR", 56.0),  # what is seen again was not gone: it was a partial response
+        ((9.0, 40.0), "SD", "CR", np.nan),
+        ((60.0, 20.0, 20.0), "PD", "PD", np.nan),
+        ((50.0, 60.0), "SD", "SD", np.nan),
+    ],
 )
-def test_hazards_of_combined_drugs_add(pair, knowledge: Knowledge):
-    assert grade3_percent(pair, knowledge)[0] == pytest.approx(independent(knowledge, *pair))
-    assert grade3_percent(pair[::-1], knowledge)[0] == pytest.approx(independent(knowledge, *pair))
+def test_confirmation(diameters, best, unconfirmed, day):
+    found = one(diameters)
+    assert (BEST[found.best[0]], BEST[found.best_unconfirmed[0]]) == (best, unconfirmed)
+    assert found.response_day[0] == pytest.approx(day, nan_ok=True)
+    assert BEST[one(diameters, confirm=False).best[0]] == unconfirmed
 
 
-def test_a_further_drug_never_lowers_toxicity(knowledge: Knowledge):
-    base = grade3_percent(["nivolumab"], knowledge)[0]
-    for drug in knowledge.drugs:
-        assert grade3_percent(["nivolumab", drug], knowledge)[0] >= base - 1e-9, drug
+def test_a_confirming_scan_comes_four_weeks_later():
+    assert BEST[one((30.0, 30.0), every=20.0).best[0]] == "NE"  # neither confirmed nor late enough to be stable
+    assert BEST[one((30.0, 30.0, 30.0), every=20.0).best[0]] == "PR"
+    assert BEST[one((30.0, 30.0), every=28.0).best[0]] == "PR"
 
 
-def test_ctla4_with_pd1_blockade_is_worse_than_the_sum_as_checkmate_067_saw(knowledge: Knowledge):
-    both = grade3_percent(["nivolumab", "ipilimumab"], knowledge)[0]
-    assert both > independent(knowledge, "nivolumab", "ipilimumab") + 5.0
-    assert both == pytest.approx(55.0, abs=5.0)  # published: 55 %
-    assert grade3_percent(["ipilimumab", "carboplatin"], knowledge)[0] == pytest.approx(
-        independent(knowledge, "ipilimumab", "carboplatin")
-    )
+@pytest.mark.parametrize(
+    ("diameters", "until", "best", "progression", "last"),
+    [
+        ((30.0, 30.0, 60.0), 20.0, "NE", np.inf, 0.0),  # left before the first scan
+        ((30.0, 30.0, 60.0), 56.0, "SD", np.inf, 56.0),
+        ((30.0, 30.0, 60.0), 120.0, "PR", np.inf, 112.0),
+        ((30.0, 30.0, 60.0), 168.0, "PR", 168.0, 168.0),
+        ((60.0, 60.0), 60.0, "PD", 56.0, 56.0),
+    ],
+)
+def test_only_scans_that_were_made_count(diameters, until, best, progression, last):
+    found = one(diameters, until)
+    assert (BEST[found.best[0]], found.progression_day[0], found.last_scan_day[0]) == (best, progression, last)
+    assert np.isnan(found.change_percent[0]) == (last == 0.0)
+
+
+def test_stable_disease_needs_a_scan_after_six_weeks():
+    assert BEST[one((50.0,), every=35.0).best[0]] == "NE"
+    assert BEST[one((50.0, 60.0), every=35.0).best[0]] == "PD"
+    assert BEST[one((50.0,), every=42.0).best[0]] == "SD"
+
+
+def test_responses_at_scans():
+    found = one((45.0, 30.0, 30.0, 34.0, 36.0, 40.0, 20.0))
+    # 34 mm is a response, 36 (28 % less) stays one, 40 is a third above the smallest; a shrinkage after that shows
+    assert [BEST[i] for i in found.at_scan[0]] == ["SD", "PR", "PR", "PR", "PD", "PD", "PR"]
+    held = one((34.0, 34.0, 36.0, 38.0))
+    assert [BEST[i] for i in held.at_scan[0]] == ["PR", "PR", "PR", "PR"]
+    assert [BEST[i] for i in one((34.0, 34.0, 36.0), 112.0).at_scan[0]] == ["PR", "PR", "NE"]
+
+
+def test_the_reader_is_asked_for_every_reason_at_once():
+    """Target, new lesion and non-target on one scan: the first names the reason, all are found."""
+    scans = chart([30.0, 8.0, 0.0, 0.0], [40.0, 14.0, 0.0, 12.0])
+    assert find(scans).by_reason[:, 0, 0].tolist() == [True, True, True]
+    assert REASONS[assess(scans).reason[0]] == "target"
+
+
+ROUGH = st.sampled_from([0.03, 4.03, 8.03, 9.03, 11.03, 14.03, 20.03, 26.03, 33.03, 40.03, 60.03])
+VISITS = st.lists(st.lists(ROUGH, min_size=4, max_size=4), min_size=1, max_size=7)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ROUGH, min_size=4, max_size=4), VISITS, st.sampled_from([21.0, 42.0, 63.0]), st.booleans())
+def test_arrays_and_a_plain_reader_agree(base, visits, every, confirm):
+    days = [every * (k + 1) for k in range(len(visits))]
+    visits = [[d + 0.011 * (k + 1) for d in visit] for k, visit in enumerate(visits)]  # no two sums on a limit
+    plain_ = Chart(base, list(zip(days, visits, strict=True)))
+    found = assess(chart(base, *visits, days=days, plan=replace(PLAN, confirm=confirm)))
+    best_, day = judge_plainly(plain_, wait=28.0 if confirm else 0.0)
+    assert BEST[found.best[0]] == best_
+    assert found.progression_day[0] == (np.inf if day is None else day)
+    if day is not None:
+        assert REASONS[found.reason[0]] in reasons_plainly(plain_, days.index(day))
+
+
+def random_volumes(seed: int, members: int = 200) -> np.ndarray:
+    g = np.random.default_rng(seed)
+    volume = np.exp(g.normal(1.0, 1.5, (members, 4, 1)) + np.cumsum(g.normal(0.0, 0.25, (members, 4, len(DAYS))), -1))
+    volume[g.random((members, 4)) < 0.3] = 0.0
+    volume[:, 3, 0] *= 0.01
+    return volume
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_perfect_reader_gives_what_the_first_version_gave(seed, kind):
+    """Bit for bit, failed and empty members included."""
+    volume = random_volumes(seed).astype(kind)
+    volume[3], volume[4, 1, 30], volume[5, 2, 0], volume[6] = np.nan, np.nan, np.nan, 0.0
+    now, then = recist(volume, DAYS), first_recist(volume, DAYS)
+    for name in ("best", "pfs_months", "progressed", "change_percent", "reason"):
+        assert getattr(now, name).tobytes() == then[name].tobytes(), name
+
+
+def noisy(volume: np.ndarray, seed: int, until: np.ndarray | float = np.inf, **plan: object) -> Assessment:
+    return assess(measure(volume, DAYS, ScanPlan(**plan), seed=seed), until)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_confirmed_responders_are_among_the_unconfirmed(seed):
+    found = noisy(random_volumes(seed), seed)
+    responder = found.best <= 1
+    assert responder.any()
+    assert (found.best_unconfirmed[responder] <= 1).all()
+    assert (found.best_unconfirmed <= found.best).all()
+    assert np.isfinite(found.response_day).tolist() == responder.tolist()
+    assert (found.response_day[responder] < found.progression_day[responder]).all()
+    plain_plan = noisy(random_volumes(seed), seed, confirm=False)
+    np.testing.assert_array_equal(plain_plan.best, found.best_unconfirmed)
+    np.testing.assert_array_equal(plain_plan.progression_day, found.progression_day)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.0, 0.01), st.floats(0.0, 0.01))
+def test_more_growth_never_delays_progression(seed, slow, faster):
+    """All lesions times a factor that grows from 1, read with the same relative errors."""
+    volume = random_volumes(seed, 20)
+    plan = ScanPlan(reader=Reader(0.05, 0.0, 0.06, 0.0, 0.0))
+    days = [
+        assess(measure(volume * np.exp(rate * DAYS), DAYS, plan, seed=seed)).progression_day
+        for rate in (slow, slow + faster)
+    ]
+    assert (days[1] <= days[0]).all()
+
+
+@given(st.floats(1.0, 4.0), st.integers(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_relative_rules_do_not_know_the_scale(factor, seed):
+    """Of lesions that stay far from the limits in mm, response and progression depend on ratios alone."""
+    g = np.random.default_rng(seed)
+    volume = volume_of(g.uniform(60.0, 90.0, (30, 3, len(DAYS))) * np.exp(g.normal(0.0, 0.1, (30, 3, len(DAYS)))))
+    plan = ScanPlan(reader=Reader(0.05, 0.0, 0.06, 0.0, 0.0))
+    small, large = (assess(measure(v, DAYS, plan, seed=seed)) for v in (volume, volume * factor**3))
+    np.testing.assert_array_equal(small.best, large.best)
+    np.testing.assert_array_equal(small.progression_day, large.progression_day)
+    assert small.change_percent == pytest.approx(large.change_percent)
+
+
+@pytest.mark.parametrize(
+    ("diameters", "year", "two_years"), [((40.0,), 2.1, 7.7), ((20.0,), 0.5, 2.1), ((15.0, 15.0, 15.0), 0.1, 0.4)]
+)
+def test_reading_error_alone_makes_the_documented_progressions(diameters, year, two_years):
+    """Stable disease under an 8-weekly plan; percent of patients, as docs/trials_measurement.md tells."""
+    held = np.broadcast_to(volume_of(np.array(diameters))[:, None], (5000, len(diameters), len(DAYS)))
+    scans = measure(held, DAYS, ScanPlan(), seed=1)
+    found = assess(scans)
+    assert 100.0 * np.mean(found.progression_day <= 365.0) == pytest.approx(year, abs=0.1)
+    assert 100.0 * np.mean(found.progression_day <= 728.0) == pytest.approx(two_years, abs=0.1)
+    assert np.isinf(assess_immune(scans).confirmed_day).all()
+    assert (found.best > 1).all()

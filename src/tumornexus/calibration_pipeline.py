@@ -1,0 +1,149 @@
+"""From published arms to the calibration artefact: pool, emulator, posterior, law of death.
+
+    fitted arms -> pool of virtual patients (prior) -> emulator -> posterior of shifts
+                -> virtual patients (posterior) -> law of death -> calibration.json
+
+Budget on two cores: about a quarter of an hour for the pool, two minutes for the posterior, four for the second
+simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tumornexus.errors import InputError
+from tumornexus.files import whole_file
+from tumornexus.knowledge import Knowledge, load_knowledge
+from tumornexus.pipeline import Progress, silent
+from tumornexus.provenance import installed_version
+from tumornexus.trial.calibrate import emulate, held_out_score, predictive_sd, sample, targets_of
+from tumornexus.trial.calibration import PRIOR_SD, Calibration, prior
+from tumornexus.trial.death_fit import fit_death, survival_targets
+from tumornexus.trial.partition_folder import read_table
+from tumornexus.trial.partitions import run_partitions
+from tumornexus.trial.pool import arms_of, draws_needed, pool_tasks
+from tumornexus.trial.simulate import SIZE, run_partition
+
+PARTITIONS, STEPS, DRAWS = 20, 3000, 200
+CHECK_PARTITIONS = 4  # of the simulation with calibrated parameters
+Pool = dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]
+
+
+def simulate_pool(
+    knowledge: Knowledge,
+    calibration: Calibration,
+    folder: Path,
+    *,
+    partitions: int,
+    seed: int,
+    dask: str | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
+    label: str = "simulating the pool",
+) -> Path:
+    """Simulate every fitted cohort, each drawn patient with a draw of its own; goes on where it was broken off."""
+    _, designs = arms_of(knowledge)
+    tasks = dict(pool_tasks(designs, calibration, partitions, seed))
+    identity = {
+        "what": "calibration pool", "cohorts": {c: d.digest() for c, d in designs.items()}, "seed": seed,
+        "partitions": partitions, "shifts": calibration.digest(), "knowledge_digest": knowledge.digest,
+        "versions": {p: installed_version(p) for p in ("tumornexus", "jax", "numpy")},
+    }  # fmt: skip
+    with progress(label, len(tasks)) as tick:
+        run_partitions(
+            run_partition, tasks, folder, identity=identity, dask=dask, workers=workers, progress=tick
+        )  # fmt: skip
+    return folder
+
+
+def read_pool(folder: Path, keep: Sequence[int] | None = None, *, unfinished: bool = False) -> Pool:
+    """Return patients and volumes of each cohort and regimen; `keep` names partitions (all if not given)."""
+    tables = [read_table(folder, name, unfinished=unfinished) for name in ("patients", "volumes")]
+    if keep is not None:
+        tables = [t[(t["patient"] // SIZE).isin(list(keep))] for t in tables]
+    parts = [table.groupby(["trial", "arm"], sort=False) for table in tables]
+    keys = tables[0][["trial", "arm"]].drop_duplicates().itertuples(index=False, name=None)
+    return {(str(c), str(a)): (parts[0].get_group((c, a)), parts[1].get_group((c, a))) for c, a in keys}
+
+
+def calibrate(
+    out: Path | str,
+    *,
+    seed: int = 1,
+    partitions: int = PARTITIONS,
+    steps: int = STEPS,
+    dask: str | None = None,
+    workers: int = 1,
+    call: Sequence[str] = (),
+    progress: Progress = silent,
+) -> tuple[Calibration, dict[str, Any]]:
+    """Calibrate on every arm marked ``fit`` and write the artefact to `out`; pools lie beside it.
+
+    Raises:
+        InputError: `out` is a folder, or fewer than two partitions: the emulator is checked on patients it did not see.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise InputError("the artefact is a file", field="--out", value=str(out), valid="such as calibration.json")
+    if partitions < 2:
+        raise InputError("too few partitions", field="--partitions", value=partitions, valid="2 or more")
+    knowledge = load_knowledge()
+    arms, _ = arms_of(knowledge)
+    believed = prior(knowledge, draws_needed(partitions), seed)
+    folder = simulate_pool(
+        knowledge, believed, out.with_name(f"{out.stem}_pool"), partitions=partitions, seed=1000 * seed, dask=dask,
+        workers=workers, progress=progress,
+    )  # fmt: skip
+    targets = targets_of(arms, knowledge)
+    half = {k: p for k, (p, _) in read_pool(folder, range(0, partitions, 2)).items()}
+    other = {k: p for k, (p, _) in read_pool(folder, range(1, partitions, 2)).items()}
+    with progress("learning the emulator", 0):
+        score = held_out_score(emulate(targets, half, believed), other, believed)
+        everything = {k: p for k, (p, _) in read_pool(folder).items()}
+        emulator = emulate(targets, everything, believed)
+    with progress("sampling the posterior", 0):
+        found, diagnostics = sample(emulator, knowledge, draws=DRAWS, seed=seed, steps=steps)
+    second = simulate_pool(
+        knowledge, found, out.with_name(f"{out.stem}_posterior"), partitions=CHECK_PARTITIONS, seed=1000 * seed + 500,
+        dask=dask, workers=workers, progress=progress, label="simulating with calibrated parameters",
+    )  # fmt: skip
+    calibrated = read_pool(second)
+    deviation = predictive_sd(targets, {k: p for k, (p, _) in calibrated.items()})
+    with progress("fitting the law of death", 0):
+        law, survival = fit_death(survival_targets(arms), calibrated)
+    logit, _ = emulator.logit(found.shifts)
+    emulated = (1.0 / (1.0 + np.exp(-logit))).mean(axis=0)
+    gain = float((score["loss_of_rate"] - score["loss"]).mean())
+    provenance = {
+        "call": [str(c) for c in call], "seed": seed, "knowledge_digest": knowledge.digest,
+        "versions": {p: installed_version(p) for p in ("tumornexus", "jax", "numpy", "scipy", "emcee")},
+        "partitions": partitions, "steps": steps, "arms": len(arms), "trials": len({a.trial.id for a in arms}),
+        "figures": len(targets), "survival_figures": len(survival), "diagnostics": diagnostics,
+        "emulator_gain_in_log_loss_on_unseen_patients": gain,
+        "fit": {
+            kind: _gap([t.observed for t in targets], emulated, [t.kind == kind for t in targets])
+            for kind in ("orr", "pfs")
+        } | {"os": _gap(survival["published"], survival["simulated"].to_numpy(), [True] * len(survival))},
+        "shifts": {
+            name: {"mean": round(float(m), 3), "sd": round(float(s), 3), "prior_sd": PRIOR_SD[name]}
+            for name, m, s in zip(found.names, found.shifts.mean(0), found.shifts.std(0), strict=True)
+        },
+    }  # fmt: skip
+    death = {k: round(getattr(law, k), 4) for k in ("rate_per_year", "burden_exponent", "growth_exponent")}
+    provenance["posterior_trial_sd"] = dict(found.trial_sd)
+    result = replace(found, trial_sd=deviation, death=death, provenance=provenance)
+    with whole_file(out) as partial:
+        result.save(partial)
+    return result, {"targets": targets, "emulated": emulated, "survival": survival, "emulator": score}
+
+
+def _gap(published: Any, simulated: np.ndarray, which: Sequence[bool]) -> dict[str, float]:
+    """Return mean and median absolute gap in points."""
+    gap = 100.0 * np.abs(np.asarray(published, dtype=float) - simulated)[np.array(which)]
+    return {"mean_gap": round(float(gap.mean()), 2), "median_gap": round(float(np.median(gap)), 2), "n": len(gap)}
