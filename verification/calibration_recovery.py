@@ -299,7 +299,9 @@ def main() -> None:
     (options.out / "calibration_recovery.json").write_text(text + "\n", "utf-8")
     print(f"covered 50 %: {summary['covered_50%']:.2f}, 90 %: {summary['covered_90%']:.2f}")
     for name, own in summary["parameters"].items():
-        told = f"{own['covered_50%']:.2f} {own['covered_90%']:.2f}, width {own['width_90%_over_prior']:.2f} of the prior"
+        told = (
+            f"{own['covered_50%']:.2f} {own['covered_90%']:.2f}, width {own['width_90%_over_prior']:.2f} of the prior"
+        )
         print(f"{name:32s} covered {told}, slope {own['slope_of_mean_on_truth']:.2f}")
 
 

@@ -186,6 +186,7 @@ def profile_command(
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.regimen import parse_regimen
     from tumornexus.profile import profile_cohort, profile_patient, write_profiles
+    from tumornexus.profile.changes import changes
     from tumornexus.profile.information import information_table
     from tumornexus.profile.microbiome import stool_lines
     from tumornexus.profile.readable import require_readable
@@ -215,8 +216,15 @@ def profile_command(
         notes["twin_or_statistics"] = better_calibrated(knowledge.digest)
     record = manifest(sys.argv, seed, knowledge.digest, **notes, **added_records(records, knowledge.added))
     unmeasured = information_table(profiles, knowledge)
-    write_profiles(profiles, out, record, twin=extra, measure_next=unmeasured)
+    paired = changes(profiles, seed)
+    tables = {"changes.tsv": paired.table} if paired.pairs else None
+    write_profiles(profiles, out, record, twin=extra, measure_next=unmeasured, tables=tables)
     typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
+    if paired.pairs:
+        new = int((paired.table["acquired"] == "yes").sum())
+        typer.echo(f"{paired.pairs} pairs of samples compared, {new} mechanisms acquired: {out / 'changes.tsv'}")
+        for reason, number in paired.left_out.items():
+            typer.echo(f"left out: {number} samples, {reason}")
     for line in stool_lines([p.patient.microbiome for p in profiles if p.patient.microbiome is not None]):
         typer.echo(line)
     for line in notes.values():

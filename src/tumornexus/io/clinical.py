@@ -78,6 +78,8 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "stage": ("stage", "x_M"),
     "treatment": ("treatment",),
     "timepoint": ("timepoint",),
+    "regimen": ("regimen",),
+    "treatment_start": ("treatment_start",),
     "response": ("response",),
     "response_binary": ("response_binary",),
     "immune_phenotype": ("immune_phenotype", "x_Immune_phenotype"),

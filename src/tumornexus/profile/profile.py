@@ -15,6 +15,7 @@ import pandas as pd
 from tumornexus.activities import Activities, Activity
 from tumornexus.io.cohort import Cohort
 from tumornexus.io.patient import Patient
+from tumornexus.io.timepoint import is_before
 from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
@@ -325,10 +326,9 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         )
     if patient.microbiome is not None:
         notes += stool_notes(patient.microbiome)
-    if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
-        notes.append(
-            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is meant for before"
-        )
+    if not is_before(patient.clinical.get("timepoint")):
+        said = patient.clinical["timepoint"]
+        notes.append(f"the sample was not taken before treatment ({said}); the response score is meant for before")
     by_mechanism, evidence = {}, {}
     for mechanism in plan.mechanisms:
         by_mechanism[mechanism.id], evidence[mechanism.id] = _one_mechanism(mechanism, plan, patient, scored, reference)
@@ -483,8 +483,10 @@ def write_profiles(
     manifest: Mapping[str, Any],
     twin: pd.DataFrame | None = None,
     measure_next: pd.DataFrame | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
-    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json and manifest.json, all or none.
+    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json, manifest.json and further `tables` by file name,
+    all or none.
 
     `twin` holds the simulated response of each sample where one was simulated, one row a profile in order; its columns
     (``twin_response_score``, ``_low``, ``_high``, ``_regimen``) are added to the summary. `measure_next`: what to
@@ -506,6 +508,7 @@ def write_profiles(
             "summary.tsv": summary,
             "profile.json": record,
             **({} if measure_next is None else {"measure_next.tsv": measure_next}),
+            **(tables or {}),
             "manifest.json": {**manifest, "reference_digest": reference.digest},
         },
     )

@@ -59,6 +59,7 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         "network": figures.network_figure(view),
         "overview": figures.overview_figure(view),
         "diameters": figures.diameter_figure(view),
+        "serial": figures.serial_figure(view),
         "readouts": figures.readout_figure(view),
         "nodes": figures.node_figure(view),
         "pairs": figures.pair_figure(view),

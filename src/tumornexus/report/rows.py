@@ -158,6 +158,24 @@ class MeasureRow:
 
 
 @dataclass(frozen=True)
+class SerialCourse:
+    """Serial readings: `day` and `mm` of the measured sum of target diameters; `forecast` and `before` (6, day): day,
+    then quantiles 5, 25, 50, 75 and 95 % of a reading in mm, after all readings and from the baseline alone."""
+
+    regimen: str
+    day: np.ndarray
+    mm: np.ndarray
+    forecast: np.ndarray
+    before: np.ndarray
+    n_readings: int
+    n_ctdna: int
+    n_effective: float
+    n_candidates: int
+    temperature: float
+    unusual: bool
+
+
+@dataclass(frozen=True)
 class View:
     """Everything the report shows."""
 
@@ -195,6 +213,7 @@ class View:
     manifest: tuple[tuple[str, str], ...]
     measure_next: tuple[MeasureRow, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    serial: SerialCourse | None = None
 
     @property
     def standard(self) -> RegimenRow | None:

@@ -16,7 +16,7 @@ import numpy as np
 from tumornexus.report import words
 from tumornexus.report.facts import patient_facts
 from tumornexus.report.next_steps import measure_rows
-from tumornexus.report.rows import BarrierRow, EvidenceRow, MechanismRow, NodeRow, RegimenRow, View
+from tumornexus.report.rows import BarrierRow, EvidenceRow, MechanismRow, NodeRow, RegimenRow, SerialCourse, View
 from tumornexus.report.simulated import UNTREATED, Simulated, readouts
 from tumornexus.report.values import finite, flat, get, names_of, scalar_text, share_column, text_of
 
@@ -303,6 +303,25 @@ def _outcomes(
     return labels, tuple(rows)
 
 
+def _serial(summary: Any) -> SerialCourse | None:
+    """Return what the report shows of serial readings, None where there are none."""
+    if summary is None:
+        return None
+    return SerialCourse(
+        regimen=summary.regimen,
+        day=summary.readings["day"].to_numpy(dtype=float),
+        mm=summary.readings["diameter_mm"].to_numpy(dtype=float),
+        forecast=summary.forecast.to_numpy(dtype=float).T,
+        before=summary.before.to_numpy(dtype=float).T,
+        n_readings=summary.n_readings,
+        n_ctdna=summary.n_ctdna,
+        n_effective=summary.n_effective,
+        n_candidates=summary.n_candidates,
+        temperature=summary.temperature,
+        unusual=summary.unusual,
+    )
+
+
 def build_view(result: Any, knowledge: Any) -> View:
     """Turn a RunResult into what the report says; parts that are absent or empty stay empty, never invented."""
     profile = get(result, "profile")
@@ -381,4 +400,5 @@ def build_view(result: Any, knowledge: Any) -> View:
         manifest=tuple(flat(dict(get(result, "manifest", {})))),
         measure_next=measure_rows(result),
         names=names,
+        serial=_serial(get(result, "serial")),
     )
