@@ -154,6 +154,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.parametrize("words", ["run", "profile", "design", "cohort", "tissue"])
+def test_out_that_is_a_file_is_refused_before_anything_is_read(words, command, tmp_path):
+    """The input does not exist either: that the message is about --out shows that it was looked at first."""
+    file = tmp_path / "results"
+    file.write_text("kept")
+    for out in (file, file / "below"):
+        ended = command(words, tmp_path / "nowhere", "--out", out)
+        assert ended.code == 2
+        assert "not a folder" in ended.err
+        assert "--out" in ended.err
+    assert file.read_text() == "kept"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_wrong_input_is_one_line_exit_code_two_and_nothing_written(case, command, folders, tmp_path):
     out = tmp_path / "out"
@@ -345,3 +358,37 @@ def test_a_wrong_question_to_the_network_is_one_message(words, says, command, tm
     assert says in done.err
     assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_simulated_responses_are_of_the_regimen_given_and_the_better_calibrated_one_is_named(
+    command, tmp_path, monkeypatch
+):
+    """Simulation is replaced by a stand-in, which fails for one sample: that one has an empty cell, not the others."""
+    import pandas as pd
+
+    from tumornexus import pipeline
+    from tumornexus.errors import SimulationError
+
+    def twin_of(profile, _knowledge, **_):
+        if profile.sample == "P2":
+            raise SimulationError("no candidate reaches the burden")
+        return profile
+
+    monkeypatch.setattr(pipeline, "twin_of", twin_of)
+    monkeypatch.setattr(pipeline, "twin_response", lambda twin, regimen, _: (0.25, 0.1, 0.5))
+    folder = write_cohort(tmp_path / "cohort")
+    table = pd.read_csv(folder / "clinical.tsv", sep="\t", dtype=str)
+    table["treatment"] = ["ipilimumab", "nivolumab", None]
+    table.to_csv(folder / "clinical.tsv", sep="\t", index=False)
+    ended = command("profile", folder, "--simulate", "--out", tmp_path / "out")
+    assert ended.code == 0
+    assert "better calibrated: " in ended.out
+    assert "P2 was not simulated" in ended.err
+    summary = pd.read_csv(tmp_path / "out" / "summary.tsv", sep="\t", index_col="sample")
+    assert summary["twin_response_regimen"].str.split().str[0].tolist()[:2] == ["ipilimumab", "nivolumab"]
+    assert summary.loc["P1", "twin_response_score"] == 0.25
+    assert summary["twin_response_score"].isna().tolist() == [False, True, False]
+    record = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert record["twin_or_statistics"].startswith("better calibrated")
+    listed = pd.read_csv(tmp_path / "out" / "measure_next.tsv", sep="\t", dtype={"sample": str})
+    assert set(listed["sample"]) == set(summary.index)

@@ -50,7 +50,7 @@ CURVES = (
 
 
 def simulate(
-    knowledge: Knowledge, calibration: Calibration, out: Path, patients: int
+    knowledge: Knowledge, calibration: Calibration, out: Path, patients: int, workers: int
 ) -> tuple[list[FittedArm], pd.DataFrame]:
     """Simulate fitted and held-out cohorts; return the arms and all patients, column `trial` naming the cohort."""
     arms: list[FittedArm] = []
@@ -67,8 +67,9 @@ def simulate(
         }  # fmt: skip
         folder = out / f"trials_{use}"
         run = run_partitions(
-            run_partition, tasks, folder, identity=identity, progress=lambda _: print(".", end="", flush=True)
-        )
+            run_partition, tasks, folder, identity=identity, workers=workers,
+            progress=lambda _: print(".", end="", flush=True),
+        )  # fmt: skip
         print(f" {use}: {run.computed} partitions computed, {run.kept} kept")
         table = read_table(folder, "patients").assign(use=use)
         arms += found
@@ -309,6 +310,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--patients", type=int, default=500)
+    parser.add_argument("--workers", type=int, default=2, help="processes of this machine")
     parser.add_argument("--calibration", type=Path, default=None, help="else the one that ships")
     parser.add_argument("--uncalibrated", action="store_true")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -321,7 +323,7 @@ def main() -> None:
     if options.uncalibrated:
         calibration = none()
     options.out.mkdir(parents=True, exist_ok=True)
-    arms, patients = simulate(knowledge, calibration, options.out, options.patients)
+    arms, patients = simulate(knowledge, calibration, options.out, options.patients, options.workers)
     table = predictions(arms, patients, calibration)
     curves = curve_gaps(arms, patients, options.data)
     draw(table, curves, options.out / "trials.png")

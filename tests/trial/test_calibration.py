@@ -134,17 +134,6 @@ def test_digest_is_that_of_what_changes_numbers(found):
     assert len({c.digest() for c in (found, *others)}) == len(others) + 1
 
 
-def test_older_files_are_read(tmp_path, found, knowledge):
-    """Files from before the digest was that of the file hold one of unrounded numbers, which cannot be compared."""
-    path = tmp_path / "a.json"
-    found.save(path)
-    record = json.loads(path.read_text())
-    record["digest"] = "0" * 16
-    del record["digest_of_file"]
-    path.write_text(json.dumps(record))
-    assert load_calibration(path, knowledge).names == found.names
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -22,6 +22,7 @@ from tumornexus.errors import SimulationError
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Tumor
 from tumornexus.profile.fusion import LEVEL_PRIOR
+from tumornexus.systemic.calibration import shift
 from tumornexus.systemic.solver import Lesions, grow
 from tumornexus.systemic.state import State, patient_mean
 from tumornexus.systemic.twin import (
@@ -176,23 +177,6 @@ def _staining(tumor: Tumor, level: np.ndarray, seed: int, address: str) -> np.nd
     positive = tumor.pd_l1_positive
     inside = np.clip((u - (1.0 - positive)) / max(positive, 1e-9), 0.0, 1.0)
     return np.where(u > 1.0 - positive, 1.0 + 99.0 * inside**PDL1_POWER, np.clip(u, 0.0, 0.99))
-
-
-def shift(values: np.ndarray, names: tuple[str, ...], shifts: Mapping[str, np.ndarray], knowledge: Knowledge) -> None:
-    """Move parameters in place by calibrated amounts, (member,) each: of ln, or of the logit where bounded.
-
-    The whole population moves; the spread between patients stays.
-    """
-    for name, amount in shifts.items():
-        j = names.index(name)
-        parameter = knowledge.parameters[name]
-        column = values[:, j]
-        if parameter.bounded and 0.0 < parameter.value < 1.0:
-            inside = np.clip(column, 1e-9, 1.0 - 1e-9)
-            moved = 1.0 / (1.0 + np.exp(-(np.log(inside / (1.0 - inside)) + amount)))
-            values[:, j] = np.where((column > 0.0) & (column < 1.0), moved, column)
-        else:
-            values[:, j] = column * np.exp(amount)
 
 
 def draw_patients(
