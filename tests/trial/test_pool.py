@@ -40,6 +40,8 @@ def test_every_fitted_arm_has_its_place(fitted, knowledge):
     assert {(a.trial.id, a.arm.name) for a in arms} == expected
     for arm in arms:
         design = designs[arm.cohort]
+        # What is fitted is read like what `tumornexus trial ID` predicts.
+        assert design.scans == published_design(arm.trial, knowledge).scans
         assert arm.regimen in [a.regimen for a in design.arm]
         assert design.tumor == (arm.arm.tumor or arm.trial.tumor)
         assert design.selection == (arm.trial.criteria if arm.arm.criteria is None else arm.arm.criteria)

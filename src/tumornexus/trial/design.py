@@ -105,6 +105,9 @@ class Scans(Part):
     confirm: bool = False
 
 
+PUBLISHED = Scans(every_weeks=8, confirm=True)  # of all published trials, as calibration and validation read them
+
+
 class TrialDesign(Part):
     """A checked design; regimens are in normal form and tumor types are ids."""
 
@@ -263,7 +266,7 @@ def published_design(trial: Trial, knowledge: Knowledge, *, months: int = 24) ->
     first = re.match(r"(\d+)", trial.line)
     design = TrialDesign(
         id=trial.id, name=trial.name, tumor=str(trial.tumor), line=int(first[1]) if first else 1, months=months,
-        selection=trial.criteria, arm=tuple(arms),
+        selection=trial.criteria, scans=PUBLISHED, arm=tuple(arms),
     )  # fmt: skip
     return design.model_copy(update={"notes": (*notes, *_about_line(design))})
 
