@@ -160,7 +160,12 @@ def page(forecasts: Mapping[str, Mapping[str, Any]]) -> str:
         own = [f for f in forecasts.values() if f["outcome_on_the_date"] == outcome]
         if not own:
             continue
-        lines += ["", f"## {title}", "", "| trial | tumor | arm | response, % | median PFS, months | HR of PFS | HR of OS |"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| trial | tumor | arm | response, % | median PFS, months | HR of PFS | HR of OS |",
+        ]
         lines.append("| " + " | ".join(["---"] * 7) + " |")
         for f in own:
             for arm, values in f["arms"].items():

@@ -249,6 +249,16 @@ def from_simulator(
     return out
 
 
+def write(result: Mapping[str, Any], replicates: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write the figure and the numbers."""
+    from calibration_recovery_figure import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(result, replicates, folder / "calibration_recovery.png")
+    text = json.dumps(result, indent=1, default=float)
+    (folder / "calibration_recovery.json").write_text(text + "\n", "utf-8")
+
+
 def main() -> None:
     """Command line: checks, figure, JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -279,27 +289,25 @@ def main() -> None:
         drift = replicates[-1]["largest_drift_in_sd"]
         print(f"replicate {number}: drift {drift:.2f}, {time.monotonic() - begun:.0f} s", flush=True)
     summary = summary_of(replicates, knowledge)
-    halves = []
-    for name in list(summary["parameters"])[: options.split]:
-        halves += from_simulator(name, half, odd, shifts, knowledge, options.steps, options.seed)
-        print(halves[-2:], flush=True)
+    halves: list[dict[str, Any]] = []
     result = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "knowledge_digest": knowledge.digest, "seed": options.seed,
         "pool": {"partitions_asked": identity["partitions"], "patients": len(patients),
                  "fewest_in_an_arm": int(min(map(len, everyone.values())))},
         "targets": {"all": len(every), "used": len(emulator.targets), "in_the_check_of_the_emulator": len(half.targets)},
-        "parameter_order": list(PRIOR_SD), "steps": options.steps, "draws": DRAWS, "minutes": round((time.monotonic() - begun) / 60.0, 1),
+        "parameter_order": list(PRIOR_SD), "steps": options.steps, "draws": DRAWS,
         "emulator": checked | {"curve": curve.to_dict("list")}, "planted": summary, "simulator": halves,
     }  # fmt: skip
-    options.out.mkdir(parents=True, exist_ok=True)
-    from calibration_recovery_figure import draw
-
-    draw(result, replicates, options.out / "calibration_recovery.png")
-    text = json.dumps(result, indent=1, default=float)
-    (options.out / "calibration_recovery.json").write_text(text + "\n", "utf-8")
+    write(result, replicates, options.out)
+    for name in list(summary["parameters"])[: options.split]:
+        halves += from_simulator(name, half, odd, shifts, knowledge, options.steps, options.seed)
+        print(halves[-2:], flush=True)
+        write(result, replicates, options.out)
     print(f"covered 50 %: {summary['covered_50%']:.2f}, 90 %: {summary['covered_90%']:.2f}")
     for name, own in summary["parameters"].items():
-        told = f"{own['covered_50%']:.2f} {own['covered_90%']:.2f}, width {own['width_90%_over_prior']:.2f} of the prior"
+        told = (
+            f"{own['covered_50%']:.2f} {own['covered_90%']:.2f}, width {own['width_90%_over_prior']:.2f} of the prior"
+        )
         print(f"{name:32s} covered {told}, slope {own['slope_of_mean_on_truth']:.2f}")
 
 

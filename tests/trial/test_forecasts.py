@@ -78,7 +78,9 @@ def built(building, folder, knowledge, tmp_path):
     run = StandIn(knowledge)
 
     def build(only=(), n=300):
-        return building.build(folder, tmp_path / "runs", knowledge, prior(knowledge, 2, 1), n=n, seed=1, only=only, run=run)
+        return building.build(
+            folder, tmp_path / "runs", knowledge, prior(knowledge, 2, 1), n=n, seed=1, only=only, run=run
+        )
 
     return SimpleNamespace(build=build, run=run, folder=folder)
 
@@ -175,6 +177,8 @@ def test_a_result_without_a_forecast_is_refused_with_near_misses(built, scoring,
 
 
 def test_a_word_for_a_number_is_refused_with_its_line(scoring, tmp_path):
-    table = results(tmp_path / "r.tsv", [("danube", "durvalumab", "orr", "25"), ("danube", "durvalumab", "orr", "many")])
+    table = results(
+        tmp_path / "r.tsv", [("danube", "durvalumab", "orr", "25"), ("danube", "durvalumab", "orr", "many")]
+    )
     with pytest.raises(InputError, match="line 3"):
         scoring.read_results(table)
