@@ -4,19 +4,20 @@
 
 FOLDER is the pool of `tumornexus calibrate`, finished or not (targets with too few patients are left out and counted).
 
-* *Emulator*: learned on the even partitions, scored on the odd ones. Calibration curve and slope (logit of what happened
-  on the emulated logit; 1 is right), gain in log loss over the bare rate of the odd partitions themselves, and z: the gap
-  between emulated and seen rate of a target over the error that the emulator states, standard deviation 1 if honest.
-* *Planted*: shifts are drawn from the prior, trials' deviations from theirs, and published figures are made of them: the
-  emulated logit, an error of the emulator, one deviation per arm and sort of figure, then binomial noise with the arm's
-  own number of patients (survival at several times from the same patients). The posterior is sampled as in calibration.
-  Ranks of the truth are uniform, and intervals cover what they say, if the inference is right; they cover more where it
-  is cautious by design (a figure counts as part of its arm, tails are those of Student's t).
+* *Emulator*: learned on the even partitions, scored on the odd ones. Calibration curve and slope (logit of what
+  happened on the emulated logit; 1 is right), gain in log loss over the bare rate of the odd partitions themselves,
+  and z: the gap between emulated and seen rate of a target over the error that the emulator states, standard
+  deviation 1 if honest.
+* *Planted*: shifts are drawn from the prior, trials' deviations from theirs, and published figures are made of them:
+  the emulated logit, an error of the emulator, one deviation per arm and sort of figure, then binomial noise with the
+  arm's own number of patients (survival at several times from the same patients). The posterior is sampled as in
+  calibration. Ranks of the truth are uniform, and intervals cover what they say, if the inference is right; they
+  cover more where it is cautious by design (a figure counts as part of its arm, tails are those of Student's t).
 * *Simulator*: no new simulation. Patients of the odd partitions are split at the median of one parameter; each half's
   rates are taken for published figures; the emulator is that of the even partitions. The posterior of that parameter
   should move to the half's own mean. The other parameters keep the spread of their prior in such a half, which a single
-  draw of the calibration has not: rates of a mixture are taken for those of its center, so that the check is of direction
-  and size, not of coverage.
+  draw of the calibration has not: rates of a mixture are taken for those of its center, so that the check is of
+  direction and size, not of coverage.
 """
 
 from __future__ import annotations
@@ -294,7 +295,7 @@ def main() -> None:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "knowledge_digest": knowledge.digest, "seed": options.seed,
         "pool": {"partitions_asked": identity["partitions"], "patients": len(patients),
                  "fewest_in_an_arm": int(min(map(len, everyone.values())))},
-        "targets": {"all": len(every), "used": len(emulator.targets), "in_the_check_of_the_emulator": len(half.targets)},
+        "targets": {"all": len(every), "used": len(emulator.targets), "in_check_of_emulator": len(half.targets)},
         "parameter_order": list(PRIOR_SD), "steps": options.steps, "draws": DRAWS,
         "emulator": checked | {"curve": curve.to_dict("list")}, "planted": summary, "simulator": halves,
     }  # fmt: skip

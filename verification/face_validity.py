@@ -5,18 +5,19 @@
 FOLDER: a partitioned run (pool of the calibration, `trials_fit` and `trials_held_out` of verification/trials.py, or the
 `partitions` of a virtual trial), finished or not; patients of all are put together. What can be said from such tables:
 
-* *Order of response by tumor type* under PD-1 or PD-L1 blockade alone. Expected: melanoma and instable colorectal cancer
-  (and Hodgkin lymphoma, which RECIST does not judge) above pancreatic, prostate, brain and stable colorectal tumors.
-* *PD-L1 and TMB*: odds ratio of response of high against low (PD-L1 of 50 % or more against below 1 %; TMB of 10 per Mb or more
-  against below), within cohorts (Mantel-Haenszel with the interval of Robins, Breslow and Greenland), so that the order of
-  tumor types does not make it. One regimen a cohort: the same patients are in all.
+* *Order of response by tumor type* under PD-1 or PD-L1 blockade alone. Expected: melanoma and instable colorectal
+  cancer (and Hodgkin lymphoma, which RECIST does not judge) above pancreatic, prostate, brain and stable colorectal
+  tumors.
+* *PD-L1 and TMB*: odds ratio of response of high against low (PD-L1 of 50 % or more against below 1 %; TMB of 10 per
+  Mb or more against below), within cohorts (Mantel-Haenszel with the interval of Robins, Breslow and Greenland), so
+  that the order of tumor types does not make it. One regimen a cohort: the same patients are in all.
 * *Pseudo-progression*: progression by RECIST that a later scan took back. Expected: below 10 %.
-* *Hyper-progression* (growth under treatment at least twice that before): growth before treatment is not in the tables. A
-  run with an `untreated` arm holds the same patients without treatment, which stands for it: rates of growth of the volume,
-  3 ln(sum at first scan / baseline) / days, of patients whose best response is progression. Otherwise it is said to be not
-  computable. Expected: present, and rare.
-* *Tail after CTLA-4 blockade*: share of responders free of progression at 24 months (day 715, after which no virtual scan
-  comes), beside other classes of drugs. Expected: most of them, and more than after BRAF and MEK inhibitors.
+* *Hyper-progression* (growth under treatment at least twice that before): growth before treatment is not in the tables.
+  A run with an `untreated` arm holds the same patients without treatment, which stands for it: rates of growth of the
+  volume, 3 ln(sum at first scan / baseline) / days, of patients whose best response is progression. Otherwise it is
+  said to be not computable. Expected: present, and rare.
+* *Tail after CTLA-4 blockade*: share of responders free of progression at 24 months (day 715, after which no virtual
+  scan comes), beside other classes of drugs. Expected: most of them, and more than after BRAF and MEK inhibitors.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -140,11 +143,11 @@ def odds_ratio(response: np.ndarray, high: np.ndarray, stratum: np.ndarray) -> d
 
 
 def gradient(patients: pd.DataFrame, column: str, edges: Sequence[float]) -> dict[str, Any]:
-    """Return response by class of a biomarker and the odds ratio of its last class against the first, within cohorts."""
+    """Return response by class of a biomarker and the odds ratio of its last against its first class, within cohorts."""
     value = patients[column].to_numpy(float)
     group = np.digitize(value, edges)
     last = len(edges)
-    words = [f"< {edges[0]:g}", *(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False)), f">= {edges[-1]:g}"]
+    words = [f"< {edges[0]:g}", *(f"{a:g}-{b:g}" for a, b in itertools.pairwise(edges)), f">= {edges[-1]:g}"]
     ends = patients[(group == 0) | (group == last)]
     high = group[(group == 0) | (group == last)] == last
     ratio = odds_ratio(ends["response"].to_numpy(bool), high, ends["cohort"].to_numpy(str))

@@ -124,7 +124,9 @@ def test_a_frozen_forecast_is_neither_computed_again_nor_changed(built):
     assert built.run.asked == ["danube", "persee"]
     assert after["danube"] == before
     assert after["persee"]["n"] == 50
-    assert before["calibration_digest"] and before["knowledge_digest"] and before["date"]
+    assert before["calibration_digest"]
+    assert before["knowledge_digest"]
+    assert before["date"]
 
 
 def test_the_page_has_every_arm_and_tells_retrospective_from_unseen(built):
@@ -132,7 +134,9 @@ def test_the_page_has_every_arm_and_tells_retrospective_from_unseen(built):
     page = (built.folder / "README.md").read_text()
     unseen, public = page.index("## Outcome not seen"), page.index("## Outcome public")
     assert unseen < page.index("| PERSEE |") < public < page.index("| DANUBE |")
-    assert page.count("| DANUBE |") == 3 and "30 (20 to 41)" in page and "0.70 (0.50 to 0.98)" in page
+    assert page.count("| DANUBE |") == 3
+    assert "30 (20 to 41)" in page
+    assert "0.70 (0.50 to 0.98)" in page
 
 
 def test_an_unknown_id_is_refused(built):

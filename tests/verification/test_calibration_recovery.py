@@ -50,7 +50,8 @@ def test_planted_figures_have_the_emulated_rates_and_the_noise_of_their_arms(scr
     z = (draws.mean(0) - inside) / np.sqrt(p * (1.0 - p) / n / 400)
     assert np.abs(z).max() < 4.5
     ratio = draws.std(0) * (n + 1.0) / np.sqrt(n * p * (1.0 - p))
-    assert 0.85 < ratio.min() and ratio.max() < 1.15
+    assert ratio.min() > 0.85
+    assert ratio.max() < 1.15
 
 
 def test_later_survival_is_never_above_earlier_in_one_arm(script, emulator):
@@ -84,7 +85,8 @@ def test_the_line_of_a_calibrated_probability_has_slope_one_and_of_an_overfitted
     p = 1.0 / (1.0 + np.exp(-x))
     seen = generator.random(20000) < p
     intercept, slope = script.calibration_line(p, seen)
-    assert abs(slope - 1.0) < 0.06 and abs(intercept) < 0.06
+    assert abs(slope - 1.0) < 0.06
+    assert abs(intercept) < 0.06
     assert script.calibration_line(1.0 / (1.0 + np.exp(-2.0 * x)), seen)[1] == pytest.approx(slope / 2.0, rel=1e-3)
 
 
@@ -103,7 +105,9 @@ def test_a_posterior_that_is_the_prior_covers_what_it_says_and_is_as_wide(script
         })  # fmt: skip
         replicates[-1]["trial_sd"]["hazard"] += 0.01 * i
     found = script.summary_of(replicates, knowledge)
-    assert found["covered_50%"] == pytest.approx(0.5, abs=0.06) and found["covered_90%"] == pytest.approx(0.9, abs=0.04)
+    assert found["covered_50%"] == pytest.approx(0.5, abs=0.06)
+    assert found["covered_90%"] == pytest.approx(0.9, abs=0.04)
     widths = [p["width_90%_over_prior"] for p in found["parameters"].values()]
-    assert min(widths) > 0.93 and max(widths) < 1.07
+    assert min(widths) > 0.93
+    assert max(widths) < 1.07
     assert np.abs([p["slope_of_mean_on_truth"] for p in found["parameters"].values()]).max() < 0.1

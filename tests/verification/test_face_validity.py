@@ -46,9 +46,11 @@ def test_a_difference_between_strata_alone_is_no_gradient(script):
 
 
 def test_an_exact_interval_holds_its_share_and_reaches_the_ends(script):
-    assert script.share(np.zeros(20, bool))["low"] == 0.0 and script.share(np.ones(20, bool))["high"] == 1.0
+    assert script.share(np.zeros(20, bool))["low"] == 0.0
+    assert script.share(np.ones(20, bool))["high"] == 1.0
     half = script.share(np.arange(20) < 10)
-    assert half["low"] == pytest.approx(0.272, abs=0.001) and half["high"] == pytest.approx(0.728, abs=0.001)
+    assert half["low"] == pytest.approx(0.272, abs=0.001)
+    assert half["high"] == pytest.approx(0.728, abs=0.001)
 
 
 def arms(sums, regimens=("pembrolizumab 200 mg q3w", "untreated")):
@@ -79,7 +81,8 @@ def test_a_tail_is_of_responders_only(script):
     days = np.where(response, np.where(np.arange(n) < 5, 300.0, 720.0), 60.0)
     patients = pd.DataFrame({"response": response, "pfs_days": days, "pfs_event": days < 720.0})
     found = script.tail(patients)
-    assert found["responders"] == 20 and found["percent"] == pytest.approx(75.0)
+    assert found["responders"] == 20
+    assert found["percent"] == pytest.approx(75.0)
     assert np.isnan(script.tail(patients.head(5))["percent"])
 
 
@@ -92,7 +95,8 @@ def test_nothing_is_said_where_there_are_no_patients_for_it(script):
         "pfs_days": 100.0, "pfs_event": True, "therapies": [frozenset({"anti_pd1"})] * n,
     })  # fmt: skip
     found = script.examine(patients, pd.DataFrame({c: [] for c in ("cohort", "arm", "patient", "day", "sum_mm")}))
-    assert found["checks"]["order_of_tumor_types"] is None and found["checks"]["pd_l1_gradient"] is None
+    assert found["checks"]["order_of_tumor_types"] is None
+    assert found["checks"]["pd_l1_gradient"] is None
     assert found["checks"]["hyper_progression_possible_and_rare"] is None
     assert "not computable" in found["hyper_progression"]
     assert found["pseudo_progression"]["all"]["share"] == 0.0
