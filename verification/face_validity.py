@@ -143,7 +143,7 @@ def odds_ratio(response: np.ndarray, high: np.ndarray, stratum: np.ndarray) -> d
 
 
 def gradient(patients: pd.DataFrame, column: str, edges: Sequence[float]) -> dict[str, Any]:
-    """Return response by class of a biomarker and the odds ratio of its last against its first class, within cohorts."""
+    """Return response by class of a biomarker and the odds ratio of last against first class, within cohorts."""
     value = patients[column].to_numpy(float)
     group = np.digitize(value, edges)
     last = len(edges)
@@ -159,6 +159,8 @@ def growth_ratios(patients: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
 
     Rates are those of the volume per day, 3 ln(sum / baseline) / day, where both are known and the twin grows.
     """
+    if patients.empty:
+        return pd.DataFrame({c: [] for c in ("ratio", "rate", "rate_untreated", "best", "therapies")})
     first = scans[scans["sum_mm"] > 0].sort_values("day").groupby(["cohort", "arm", "patient"], as_index=False).first()
     both = patients.merge(first[["cohort", "arm", "patient", "day", "sum_mm"]], on=["cohort", "arm", "patient"])
     both = both[both["base_mm"] > 0]
