@@ -63,7 +63,8 @@ def simulate(
         }  # fmt: skip
         identity = {
             "what": "trials of the catalogue", "use": use, "patients": patients,
-            "calibration": calibration.simulated_digest(), "knowledge": knowledge.digest, "cohorts": {c: d.digest() for c, d in designs.items()},
+            "calibration": calibration.simulated_digest(), "knowledge": knowledge.digest,
+            "cohorts": {c: d.digest() for c, d in designs.items()},
         }  # fmt: skip
         folder = out / f"trials_{use}"
         run = run_partitions(
