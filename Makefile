@@ -47,6 +47,7 @@ verify: $(DEV)
 	$(BIN)/python verification/toposcore.py --out out/verification
 	$(BIN)/python verification/cohorts.py --out out/verification/cohorts
 	$(BIN)/python verification/predictive.py --out out/verification
+	$(BIN)/python verification/serial.py --out out/verification
 	$(BIN)/python verification/missing_genes.py --out out/verification
 	$(BIN)/python verification/deconvolution.py --out out/verification
 	$(BIN)/python verification/phenotype.py --out out/verification

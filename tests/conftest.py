@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -38,3 +41,30 @@ def shared_data() -> Path:
     if folder is None:
         pytest.skip("public cohorts not found: TUMORNEXUS_DATA names the folder that holds riaz2017, vanallen2015, ...")
     return folder
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Return a function that runs the program in this process as a shell would."""
+
+    from tumornexus import cli
+
+    def run(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tumornexus", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        told = capsys.readouterr()
+        return Ended(code, told.out, told.err)
+
+    return run

@@ -15,7 +15,7 @@ TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])}
 
 
-def wait_for(what: Callable[[], object], seconds: float = 12.0):
+def wait_for(what: Callable[[], object], seconds: float = 60.0):
     """Return the first truth that `what` yields."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -19,7 +19,10 @@ def work(task: dict[str, Any]) -> dict[str, pd.DataFrame]:
         with open(Path(task["pids"]) / f"{task['seed']}-{time.monotonic_ns()}", "w") as file:
             file.write(str(os.getpid()))
     if "gate" in task:
+        end = time.monotonic() + 60.0
         while not Path(task["gate"]).exists():
+            if time.monotonic() > end:
+                raise TimeoutError("nobody opened the gate")
             time.sleep(0.01)
     time.sleep(task.get("sleep", 0.0))
     if task.get("fail"):

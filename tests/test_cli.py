@@ -8,43 +8,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from guide import MECHANISM, write_guide_records
 from io_cohorts import expression, expression_text, write_cohort
-from tumornexus import cli
 
 # Cold start on an idle machine is a third of a second; a shared machine may name a longer limit.
 HELP_SECONDS = float(os.environ.get("TUMORNEXUS_HELP_SECONDS", "0.8" if os.environ.get("CI") else "0.5"))
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Return a function that runs the program in this process as a shell would."""
-
-    def run(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tumornexus", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return Ended(code, told.out, told.err)
-
-    return run
 
 
 def test_help_comes_at_once():
@@ -180,6 +152,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             root / "cancer", clinical=clinical.replace("melanoma", "melanomma").replace("SKCM", "SKKM")
         ),
     }
+
+
+@pytest.mark.parametrize("words", ["run", "profile", "design", "cohort", "tissue"])
+def test_out_that_is_a_file_is_refused_before_anything_is_read(words, command, tmp_path):
+    """The input does not exist either: that the message is about --out shows that it was looked at first."""
+    file = tmp_path / "results"
+    file.write_text("kept")
+    for out in (file, file / "below"):
+        ended = command(words, tmp_path / "nowhere", "--out", out)
+        assert ended.code == 2
+        assert "not a folder" in ended.err
+        assert "--out" in ended.err
+    assert file.read_text() == "kept"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -373,3 +358,37 @@ def test_a_wrong_question_to_the_network_is_one_message(words, says, command, tm
     assert says in done.err
     assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_simulated_responses_are_of_the_regimen_given_and_the_better_calibrated_one_is_named(
+    command, tmp_path, monkeypatch
+):
+    """Simulation is replaced by a stand-in, which fails for one sample: that one has an empty cell, not the others."""
+    import pandas as pd
+
+    from tumornexus import pipeline
+    from tumornexus.errors import SimulationError
+
+    def twin_of(profile, _knowledge, **_):
+        if profile.sample == "P2":
+            raise SimulationError("no candidate reaches the burden")
+        return profile
+
+    monkeypatch.setattr(pipeline, "twin_of", twin_of)
+    monkeypatch.setattr(pipeline, "twin_response", lambda twin, regimen, _: (0.25, 0.1, 0.5))
+    folder = write_cohort(tmp_path / "cohort")
+    table = pd.read_csv(folder / "clinical.tsv", sep="\t", dtype=str)
+    table["treatment"] = ["ipilimumab", "nivolumab", None]
+    table.to_csv(folder / "clinical.tsv", sep="\t", index=False)
+    ended = command("profile", folder, "--simulate", "--out", tmp_path / "out")
+    assert ended.code == 0
+    assert "better calibrated: " in ended.out
+    assert "P2 was not simulated" in ended.err
+    summary = pd.read_csv(tmp_path / "out" / "summary.tsv", sep="\t", index_col="sample")
+    assert summary["twin_response_regimen"].str.split().str[0].tolist()[:2] == ["ipilimumab", "nivolumab"]
+    assert summary.loc["P1", "twin_response_score"] == 0.25
+    assert summary["twin_response_score"].isna().tolist() == [False, True, False]
+    record = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert record["twin_or_statistics"].startswith("better calibrated")
+    listed = pd.read_csv(tmp_path / "out" / "measure_next.tsv", sep="\t", dtype={"sample": str})
+    assert set(listed["sample"]) == set(summary.index)

@@ -29,6 +29,7 @@ LAYERS = [
     {"design"},
     {"report"},
     {"app"},
+    {"serial_pipeline"},
     {"pipeline", "tissue_pipeline", "trial_pipeline", "calibration_pipeline"},
     {"cli", "cli_trial"},
 ]

@@ -62,8 +62,9 @@ def simulate(
             for i in range(-(-patients // SIZE)) for cohort, design in designs.items()
         }  # fmt: skip
         identity = {
-            "what": "trials of the catalogue", "use": use, "patients": patients, "calibration": calibration.digest(),
-            "knowledge": knowledge.digest, "cohorts": {c: d.digest() for c, d in designs.items()},
+            "what": "trials of the catalogue", "use": use, "patients": patients,
+            "calibration": calibration.simulated_digest(), "knowledge": knowledge.digest,
+            "cohorts": {c: d.digest() for c, d in designs.items()},
         }  # fmt: skip
         folder = out / f"trials_{use}"
         run = run_partitions(
@@ -104,7 +105,7 @@ def predictions(arms: list[FittedArm], patients: pd.DataFrame, calibration: Cali
         if control is not None and control is not arm:
             other = groups.get_group((control.trial.use, control.cohort, control.regimen))
             for name in ("pfs", "os"):
-                ratio = predicted_ratio(table, other, name, n, sd["hazard"])
+                ratio = predicted_ratio(table, other, name, n, sd["ratio"])
                 own |= {f"{name}_hr_{k}": v for k, v in ratio.items()}
         rows.append(own)
     return pd.DataFrame(rows)

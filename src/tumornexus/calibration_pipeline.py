@@ -3,7 +3,7 @@
     fitted arms -> pool of virtual patients (prior) -> emulator -> posterior of shifts
                 -> virtual patients (posterior) -> law of death -> calibration.json
 
-Budget on two cores: about a quarter of an hour for the pool, two minutes for the posterior, four for the second
+Budget on two quiet cores: about ten minutes for the pool, two for the posterior, four for the second
 simulation.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,17 @@ from tumornexus.files import whole_file
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.pipeline import Progress, silent
 from tumornexus.provenance import installed_version
-from tumornexus.trial.calibrate import emulate, held_out_score, predictive_sd, sample, targets_of
+from tumornexus.trial.calibrate import emulate, held_out_score, sample, targets_of
 from tumornexus.trial.calibration import PRIOR_SD, Calibration, prior
 from tumornexus.trial.death_fit import fit_death, survival_targets
+from tumornexus.trial.deviation import deviations
 from tumornexus.trial.partition_folder import read_table
 from tumornexus.trial.partitions import run_partitions
 from tumornexus.trial.pool import arms_of, draws_needed, pool_tasks
 from tumornexus.trial.simulate import SIZE, run_partition
 
-PARTITIONS, STEPS, DRAWS = 20, 3000, 200
-CHECK_PARTITIONS = 4  # of the simulation with calibrated parameters
+PARTITIONS, STEPS, DRAWS = 8, 4000, 200
+CHECK_PARTITIONS = 3  # of the simulation with calibrated parameters
 Pool = dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]
 
 
@@ -114,14 +115,15 @@ def calibrate(
         dask=dask, workers=workers, progress=progress, label="simulating with calibrated parameters",
     )  # fmt: skip
     calibrated = read_pool(second)
-    deviation = predictive_sd(targets, {k: p for k, (p, _) in calibrated.items()})
+    deviation = deviations(arms, targets, {k: p for k, (p, _) in calibrated.items()})
     with progress("fitting the law of death", 0):
         law, survival = fit_death(survival_targets(arms), calibrated)
     logit, _ = emulator.logit(found.shifts)
     emulated = (1.0 / (1.0 + np.exp(-logit))).mean(axis=0)
     gain = float((score["loss_of_rate"] - score["loss"]).mean())
     provenance = {
-        "call": [str(c) for c in call], "seed": seed, "knowledge_digest": knowledge.digest,
+        "call": [PurePath(str(c)).name if i == 0 else str(c) for i, c in enumerate(call)],
+        "seed": seed, "knowledge_digest": knowledge.digest,
         "versions": {p: installed_version(p) for p in ("tumornexus", "jax", "numpy", "scipy", "emcee")},
         "partitions": partitions, "steps": steps, "arms": len(arms), "trials": len({a.trial.id for a in arms}),
         "figures": len(targets), "survival_figures": len(survival), "diagnostics": diagnostics,

@@ -26,7 +26,21 @@ app.add_typer(data_app, name="data")
 new_app = typer.Typer(help="Start a record of your own.", no_args_is_help=True)
 app.add_typer(new_app, name="new")
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it does not exist.")]
+
+def _folder_for_results(out: Path) -> Path:
+    """Refuse a file as the folder for results before anything is computed."""
+    from tumornexus.errors import InputError
+
+    above = next((p for p in (out, *out.parents) if p.exists()), None)
+    if above is not None and not above.is_dir():
+        raise InputError("not a folder", file=above, field="--out", valid="a folder, or a name for one")
+    return out
+
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="Folder for the results; made if it does not exist.", callback=_folder_for_results),
+]
 Sample = Annotated[str | None, typer.Option("--sample", help="Sample id when PATIENT is a cohort folder.")]
 Regimens = Annotated[
     list[str] | None,
@@ -134,7 +148,7 @@ def design_command(
     seed: Seed = 0,
     draws: Draws = 64,
 ) -> None:
-    """Find dominant nodes and rank combinations: nodes.tsv and ranking.tsv without the report."""
+    """Find dominant nodes and rank combinations: nodes.tsv, ranking.tsv, measure_next.tsv without report."""
     _keep_compiled()
     from tumornexus.io.write import write_results
     from tumornexus.pipeline import run
@@ -148,6 +162,7 @@ def design_command(
         {
             "nodes.tsv": result.nodes,
             "ranking.tsv": result.ranking.drop(columns=["score"]),
+            "measure_next.tsv": result.measure_next,
             "manifest.json": result.manifest,
         },
     )
@@ -171,6 +186,8 @@ def profile_command(
     from tumornexus.knowledge import load_knowledge
     from tumornexus.knowledge.regimen import parse_regimen
     from tumornexus.profile import profile_cohort, profile_patient, write_profiles
+    from tumornexus.profile.changes import changes
+    from tumornexus.profile.information import information_table
     from tumornexus.profile.microbiome import stool_lines
     from tumornexus.profile.readable import require_readable
     from tumornexus.provenance import added_records, manifest
@@ -191,14 +208,31 @@ def profile_command(
         cohort = read_cohort(patient, knowledge)
         with progress_bar("profiling", len(cohort)) as tick:
             profiles = profile_cohort(cohort, knowledge, progress=lambda done, total: tick(1))
-    extra = None
+    extra, notes = None, {}
     if simulate or parsed:
+        from tumornexus.design.twin_or_statistics import better_calibrated
+
         extra = _twin_responses(profiles, parsed, knowledge, seed, draws)
-    record = manifest(sys.argv, seed, knowledge.digest, **added_records(records, knowledge.added))
-    write_profiles(profiles, out, record, twin=extra)
+        notes["twin_or_statistics"] = better_calibrated(knowledge.digest)
+    record = manifest(sys.argv, seed, knowledge.digest, **notes, **added_records(records, knowledge.added))
+    unmeasured = information_table(profiles, knowledge)
+    paired = changes(profiles, seed)
+    tables = {"changes.tsv": paired.table} if paired.pairs else None
+    write_profiles(profiles, out, record, twin=extra, measure_next=unmeasured, tables=tables)
     typer.echo(f"{len(profiles)} sample{'s' if len(profiles) != 1 else ''} profiled: {out / 'summary.tsv'}")
+    if paired.pairs:
+        new = int((paired.table["acquired"] == "yes").sum())
+        typer.echo(f"{paired.pairs} pairs of samples compared, {new} mechanisms acquired: {out / 'changes.tsv'}")
+        for reason, number in paired.left_out.items():
+            typer.echo(f"left out: {number} samples, {reason}")
     for line in stool_lines([p.patient.microbiome for p in profiles if p.patient.microbiome is not None]):
         typer.echo(line)
+    for line in notes.values():
+        typer.echo(line)
+    if len(profiles) == 1 and len(unmeasured):
+        rows = zip(unmeasured["input"], unmeasured["information_bits"], strict=True)
+        first = "; ".join(f"{name} ({bits:.2f} bits)" for name, bits in list(rows)[:3])
+        typer.echo(f"most expected information: {first} ({out / 'measure_next.tsv'})")
 
 
 @app.command("cohort")
@@ -269,20 +303,33 @@ def _cohort_names(folders: list[Path]) -> list[str]:
     return names
 
 
-def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed: int, draws: int) -> list[Any]:
+def _twin_responses(profiles: list[Any], parsed: list[Any], knowledge: Any, seed: int, draws: int) -> Any:
+    """Simulated response of each profile under `parsed`, else under what was given, else under the usual antibody."""
     _keep_compiled()
+    import pandas as pd
+
     from tumornexus.design.candidates import backbone_drug
+    from tumornexus.design.given import regimen_given
+    from tumornexus.errors import SimulationError
     from tumornexus.knowledge.regimen import parse_regimen
     from tumornexus.pipeline import twin_of, twin_response
 
     rows = []
     with progress_bar("simulating", len(profiles)) as tick:
         for profile in profiles:
-            usual = backbone_drug(knowledge, knowledge.tumors[profile.tumor]).usual
-            regimen = parsed[0] if parsed else parse_regimen(usual, knowledge)
-            rows.append(twin_response(twin_of(profile, knowledge, n_draws=draws, seed=seed), regimen, knowledge))
+            tumor = knowledge.tumors[profile.tumor]
+            given = None if parsed else regimen_given(profile.patient.clinical.get("treatment"), tumor, knowledge)
+            regimen = parsed[0] if parsed else given or parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge)
+            try:
+                found = twin_response(twin_of(profile, knowledge, n_draws=draws, seed=seed), regimen, knowledge)
+            except SimulationError as error:
+                if len(profiles) == 1:
+                    raise
+                typer.echo(f"{profile.sample} was not simulated: {error}", err=True)
+                found = (float("nan"),) * 3
+            rows.append((*found, regimen.text))
             tick(1)
-    return rows
+    return pd.DataFrame(rows, columns=[f"twin_response_{n}" for n in ("score", "low", "high", "regimen")])
 
 
 @app.command("tissue")

@@ -19,6 +19,7 @@ import xarray as xr
 
 from tumornexus.design import Ranking, propose, rank_combinations, reverse_nodes
 from tumornexus.design.candidates import backbone_drug
+from tumornexus.design.measure_next import measure_next
 from tumornexus.design.ranking import TIERS, response_interval, tier_of
 from tumornexus.io import read_patient
 from tumornexus.io.patient import Patient
@@ -31,6 +32,7 @@ from tumornexus.profile.profile import activities_table, intervals_table, profil
 from tumornexus.profile.readable import require_readable
 from tumornexus.provenance import added_records, manifest
 from tumornexus.report import render_report
+from tumornexus.serial_pipeline import CANDIDATES, SerialSummary, given_regimen, has_course, update
 from tumornexus.systemic import Facts, Twin, parameterize, prepare, simulate
 from tumornexus.systemic.twin import CANDIDATES_PER_DRAW
 from tumornexus.trial.recist import recist
@@ -64,7 +66,9 @@ class RunResult:
     outcomes: pd.DataFrame
     nodes: pd.DataFrame
     ranking: pd.DataFrame
+    measure_next: pd.DataFrame
     manifest: dict[str, Any]
+    serial: SerialSummary | None = None
 
 
 def silent(_label: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
@@ -181,7 +185,12 @@ def analyze(
     tumor = knowledge.tumors[profile.tumor]
     size = patient_size(profile.patient)
     requested = [parse_regimen(text, knowledge, **size) for text in regimens]
-    twin = twin_of(profile, knowledge, overrides=overrides, n_draws=n_draws, seed=seed, progress=progress)
+    serial, course = None, has_course(profile.patient)
+    # Readings leave few of the draws, so more of them are grown, and as many as usual taken on.
+    drawn = max(CANDIDATES, n_draws) if course else n_draws
+    twin = twin_of(profile, knowledge, overrides=overrides, n_draws=drawn, seed=seed, progress=progress)
+    if course:
+        twin, serial = update(twin, profile.patient, knowledge, n_draws=n_draws, seed=seed)
     backbone = prepare(parse_regimen(backbone_drug(knowledge, tumor).usual, knowledge, **size), knowledge)
     with progress("reversing mechanisms", 0) as tick:
         nodes = reverse_nodes(twin, knowledge, backbone, progress=tick)
@@ -204,6 +213,7 @@ def analyze(
         ),
         nodes=nodes,
         ranking=ranking.table,
+        measure_next=measure_next(profile, knowledge, twin, ranking.table, ranking.trajectories, seed),
         manifest=manifest(
             call,
             seed,
@@ -212,6 +222,7 @@ def analyze(
             draws=n_draws,
             **added_records(records, knowledge.added),
         ),
+        serial=serial,
     )
 
 
@@ -245,7 +256,8 @@ def run(
     require_readable(knowledge)
     check_overrides(overrides or {}, knowledge)
     patient = read_patient(path, sample, knowledge)
-    for text in regimens:
+    given = (given_regimen(patient),) if has_course(patient) else ()
+    for text in (*given, *regimens):
         prepare(parse_regimen(text, knowledge), knowledge)
     profile = profile_patient(patient, knowledge)
     result = analyze(
@@ -307,12 +319,19 @@ def write_run(result: RunResult, knowledge: Knowledge, out: Path) -> None:
             },
             "nodes.tsv": result.nodes,
             "ranking.tsv": result.ranking.drop(columns=["score"]),
+            "measure_next.tsv": result.measure_next,
             "outcomes.tsv": result.outcomes,
             "trajectories.tsv": trajectory_table(result.trajectories),
             "report.html": html,
+            **({"serial.tsv": serial_table(result.serial)} if result.serial else {}),
             "manifest.json": {**result.manifest, "reference_digest": load_reference().digest},
         },
     )
+
+
+def serial_table(serial: SerialSummary) -> pd.DataFrame:
+    """Return readings and forecast of the sum of target diameters (mm) by day."""
+    return serial.readings.merge(serial.forecast, on="day", how="outer").sort_values("day")
 
 
 def trajectory_table(trajectories: xr.Dataset) -> pd.DataFrame:

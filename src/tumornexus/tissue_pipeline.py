@@ -254,7 +254,7 @@ def _slide(scenario: Scenario, knowledge: Knowledge) -> Slide | None:
     s = scenario.slide
     return read_slide(
         scenario.path(s.file), knowledge=knowledge, sample=s.sample, pixel_um=s.pixel_um,
-        columns={"x": s.x, "y": s.y, "cell_type": s.cell_type},
+        columns={k: v for k, v in (("x", s.x), ("y", s.y), ("cell_type", s.cell_type)) if v is not None},
     )  # fmt: skip
 
 

@@ -50,7 +50,10 @@ def form_error(
     `tables` gives the form of each table by its name in the file, `renamed` the names that the file has for fields,
     `examples` what would have been valid by field.
     """
-    item = min(error.errors(include_url=False), key=lambda e: (e["type"] == "missing", e["type"] != "extra_forbidden"))
+    complaints = error.errors(include_url=False)
+    # Faulty items do not count towards the length of their list: that it is too short then says nothing.
+    real = [e for e in complaints if e["type"] != "too_short" or not e.get("input")]
+    item = min(real or complaints, key=lambda e: (e["type"] == "missing", e["type"] != "extra_forbidden"))
     field = ".".join(str(p + 1 if isinstance(p, int) else p) for p in item["loc"])
     for old, new in (renamed or {}).items():
         field = field.replace(old, new)

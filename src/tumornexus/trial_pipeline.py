@@ -25,6 +25,9 @@ from tumornexus.trial.simulate import SIZE, Task, run_partition
 from tumornexus.trial.summary import endpoints
 
 PARTITIONS = "partitions"  # subfolder of the results
+CLONE_NAMES = {
+    "jak_loss": "Clone without JAK1/2", "pathway_reactivated": "Clone with reactivated MAPK pathway",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def identity_of(
     versions = {p: installed_version(p) for p in ("tumornexus", "jax", "jaxlib", "numpy", "pandas", "pyarrow")}
     return {
         "what": "virtual trial", "design": design.digest(), "n": n, "seed": seed, "knowledge_digest": knowledge.digest,
-        "calibration_digest": calibration.digest(), "versions": versions,
+        "calibration_digest": calibration.simulated_digest(), "versions": versions,
     }  # fmt: skip
 
 
@@ -83,8 +86,7 @@ def run_trial(
     if n < 1:
         raise InputError("a trial needs patients", field="--n", value=n, valid="a whole number of 1 or more")
     out = Path(out)
-    if out.is_file():
-        raise InputError("the results need a folder", field="--out", value=str(out), valid="a folder, new or empty")
+    _require_own(out)
     knowledge = load_knowledge(extra=records)
     design = read_design(source, knowledge)
     calibration = calibration or none()
@@ -101,9 +103,31 @@ def run_trial(
     patients = patients.assign(cause=causes(patients, mechanisms))
     arms = tuple(a.name for a in design.arm)
     found = endpoints(patients, arms, calibration, n=n, seed=seed, months=design.months)
-    result = TrialResult(design, found, patients, scans, (*design.notes, *run.notes))
+    notes = (*design.notes, *_about_calibration(calibration, knowledge), *run.notes)
+    result = TrialResult(design, found, patients, scans, notes)
     write_trial(result, knowledge, calibration, out, seed=seed, call=call, records=records)
     return result
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a file, and a folder that holds anything but a trial: its results would be overwritten."""
+    if out.is_file():
+        raise InputError("the results need a folder", field="--out", value=str(out), valid="a folder, new or empty")
+    if out.is_dir() and not (out / PARTITIONS).is_dir():
+        strange = sorted(p.name for p in out.iterdir() if not p.name.startswith("."))
+        if strange:
+            raise InputError(f"the folder holds something else than a virtual trial: {strange[0]}", field="--out",
+                             value=str(out), valid="a new or empty folder, or that of the same trial")  # fmt: skip
+
+
+def _about_calibration(calibration: Calibration, knowledge: Knowledge) -> tuple[str, ...]:
+    """Return what a reader must know of the parameters."""
+    if not calibration.names:
+        return ("not calibrated: parameters are as the records have them, and intervals do not hold their uncertainty",)
+    made_with = calibration.provenance.get("knowledge_digest")
+    if made_with not in (None, knowledge.digest):
+        return (f"the calibration was made with another catalogue (digest {made_with}, now {knowledge.digest})",)
+    return ()
 
 
 def endpoint_table(found: Mapping[str, Any]) -> pd.DataFrame:
@@ -130,7 +154,21 @@ def write_trial(
     records: Path | None = None,
 ) -> None:
     """Write endpoints.json, endpoints.tsv, patients.tsv, trial.json, manifest.json and the report, all or none."""
+    from tumornexus.report.trial import trial_page
+    from tumornexus.report.trial_view import build_trial_view
+
     shown = [c for c in result.patients.columns if not c.startswith("m_")]
+    record = manifest(
+        call or ("trial", result.design.id), seed, knowledge.digest, n=result.endpoints["n"],
+        calibration={"digest": calibration.digest(), **dict(calibration.provenance)},
+        **added_records(records, knowledge.added),
+    )  # fmt: skip
+    names = {m.id: m.name for m in knowledge.mechanisms.values()} | CLONE_NAMES
+    told = {k: v for k, v in record.items() if k != "calibration"} | {"calibration": calibration.digest()}
+    view = build_trial_view(
+        result.patients, result.scans, result.endpoints, title=result.design.name, cause_names=names, manifest=told,
+        notes=result.notes,
+    )  # fmt: skip
     write_results(
         out,
         {
@@ -138,10 +176,7 @@ def write_trial(
             "endpoints.tsv": endpoint_table(result.endpoints),
             "patients.tsv": result.patients[shown],
             "trial.json": result.design.model_dump(mode="json", exclude_none=True),
-            "manifest.json": manifest(
-                call or ("trial", result.design.id), seed, knowledge.digest, n=result.endpoints["n"],
-                calibration={"digest": calibration.digest(), **dict(calibration.provenance)},
-                **added_records(records, knowledge.added),
-            ),
+            "report.html": trial_page(view),
+            "manifest.json": record,
         },
-    )  # fmt: skip
+    )

@@ -130,6 +130,10 @@ BROKEN = {
     "no outcome column": (lambda t: t.drop(columns=["response", "PFS_days", "PFS_event"]), "no outcome"),
     "one class only": (lambda t: t.assign(response="PD").drop(columns=["PFS_days"]), "one class only"),
     "too few patients": (lambda t: t.head(12), "12 patients, fewer than 20"),
+    "every patient a stratum": (
+        lambda t: t.assign(treatment=[f"drug {i}" for i in range(len(t))]),
+        "nothing could be tested",
+    ),
     "a word that is no response": (lambda t: t.assign(response="good"), "no response (got 'good')"),
     "an event that is neither": (lambda t: t.assign(PFS_event=2), "neither yes nor no"),
 }

@@ -9,7 +9,8 @@ from io_cohorts import write_patient
 from tumornexus.errors import InputError
 from tumornexus.io import read_cohort, read_patient
 from tumornexus.io.clinical import EXOME_MB
-from tumornexus.io.derived import read_msi, read_neoantigens, read_tcr
+from tumornexus.io.derived import read_msi, read_neoantigens
+from tumornexus.io.receptors import read_tcr
 
 
 def written(tmp_path, text: str):

@@ -291,3 +291,16 @@ def test_the_derosa_cohort_is_read_whole(shared_data):
         assert patient.microbiome is not None
         assert patient.microbiome.abundance.sum() == pytest.approx(1.0)
         assert isinstance(patient.clinical["antibiotics_60d"], bool)
+
+
+def test_the_unit_of_a_stool_table_is_judged_on_the_whole_cohort(tmp_path):
+    """A column in percent beside one in fractions is refused for every sample, also when only one is read."""
+    species = ("Akkermansia_muciniphila", "Eubacterium_rectale", "Ruminococcus_bromii")
+    text = "taxon\tP1\tP2\n" + "".join(f"{s}\t{v}\t{100 * v}\n" for s, v in zip(species, (0.5, 0.3, 0.2), strict=True))
+    folder = write_cohort(tmp_path, abundance=text)
+    with pytest.raises(InputError) as whole:
+        read_cohort(folder)
+    for sample in ("P1", "P2"):
+        with pytest.raises(InputError) as alone:
+            read_patient(folder, sample)
+        assert str(alone.value) == str(whole.value)

@@ -190,3 +190,23 @@ def test_cohort_of_quantifications(tmp_path):
     (folder / "expression" / "P3" / "quant.sf").write_text(salmon(GENES[:-1], TPM[:-1]))
     with pytest.raises(InputError, match="different annotations"):
         read_cohort(folder)
+
+
+def test_notes_of_a_folder_are_those_of_each_sample(tmp_path):
+    """One library is stranded and one is not: each sample says so of itself, alone and in the cohort."""
+    star = "N_unmapped\t9\t9\t9\nN_multimapping\t9\t9\t9\nN_noFeature\t9\t9\t9\nN_ambiguous\t9\t9\t9\n"
+    for sample, weaker in (("P1", 50), ("P2", 1)):
+        (tmp_path / "expression" / sample).mkdir(parents=True)
+        rows = "".join(f"{g}\t{c}\t{c // weaker}\t{c}\n" for g, c in zip(GENES, COUNTS, strict=True))
+        (tmp_path / "expression" / sample / "ReadsPerGene.out.tab").write_text(star + rows)
+    lengths = "".join(f"{g}\t{n}\n" for g, n in zip(GENES, LENGTHS, strict=True))
+    (tmp_path / "lengths.tsv").write_text("gene\tlength_bp\n" + lengths)
+    (tmp_path / "cohort.toml").write_text('gene_lengths = "lengths.tsv"\n')
+    (tmp_path / "clinical.tsv").write_text("sample\tcancer_type\nP1\tmelanoma\nP2\tmelanoma\n")
+    cohort = read_cohort(tmp_path)
+    said = {p.sample: [n for n in p.notes if "library read as" in n] for p in cohort}
+    assert [len(v) for v in said.values()] == [1, 1]
+    assert "reverse" in said["P1"][0]
+    assert "unstranded" in said["P2"][0]
+    for patient in cohort:
+        assert read_patient(tmp_path, patient.sample).notes == patient.notes

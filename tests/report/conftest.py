@@ -8,7 +8,8 @@ import pytest
 
 from report.fake import fake_knowledge, fake_result
 from tumornexus.report.page import page
-from tumornexus.report.view import View, build_view
+from tumornexus.report.rows import View
+from tumornexus.report.view import build_view
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from report.fake import fake_result
 from tumornexus.report import figure_files, print_summary
-from tumornexus.report.figures.trajectories import _spread
+from tumornexus.report.figures.trajectories import spread
 from tumornexus.report.scene import Axis, Scene, nice_ticks, number
 from tumornexus.report.style import barrier_color, shorten, text_width, wrap
 
@@ -82,7 +82,7 @@ def test_text_fits():
 
 
 def test_labels_are_spread():
-    spots = _spread([10.0, 11.0, 12.0, 90.0, 99.0, 99.5], 15.0, 0.0, 100.0)
+    spots = spread([10.0, 11.0, 12.0, 90.0, 99.0, 99.5], 15.0, 0.0, 100.0)
     assert all(b - a >= 15.0 - 1e-9 for a, b in itertools.pairwise(spots))
     assert spots[-1] <= 100.0
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from report.fake import fake_knowledge, fake_result
 from tumornexus.report import words
-from tumornexus.report.view import build_view, negative_trials, weighted_quantiles
+from tumornexus.report.simulated import weighted_quantiles
+from tumornexus.report.view import build_view, negative_trials
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.sampled_from([0.05, 0.25, 0.5, 0.75, 0.95]))

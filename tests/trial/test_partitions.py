@@ -18,7 +18,7 @@ import pytest
 
 from partition_work import contents, tasks, work
 from tumornexus.errors import InputError, SimulationError
-from tumornexus.trial.partition_folder import as_identity, encode, read_table
+from tumornexus.trial.partition_folder import encode, read_table
 from tumornexus.trial.partitions import run_partitions
 
 IDENTITY = {"call": ["trial", "X"], "seed": 1, "versions": {"numpy": "2"}, "knowledge_digest": "abc"}
@@ -97,6 +97,14 @@ def test_a_failing_partition_is_named_and_finished_ones_stay(tmp_path: Path, und
     done = run(tmp_path)
     assert (done.computed, done.kept) == (3, 3)
     assert contents(tmp_path) == undisturbed
+
+
+def test_an_error_of_input_keeps_its_words(tmp_path: Path):
+    def refuse(_: Any) -> dict[str, pd.DataFrame]:
+        raise InputError("too few virtual patients qualify", field="selection.tmb", value=3)
+
+    with pytest.raises(SimulationError, match=r"^partition 'p0' failed: field 'selection\.tmb': too few .* \(got 3\)"):
+        run_partitions(refuse, {"p0": 0}, tmp_path, identity={})
 
 
 def test_the_trace_of_a_failing_partition_is_kept_for_who_looks_for_it(tmp_path: Path):
@@ -275,11 +283,3 @@ def test_reading_says_what_there_is(tmp_path: Path):
         read_table(tmp_path, "patient")
     with pytest.raises(InputError, match="did you mean pfs_days"):
         read_table(tmp_path, "patients", columns=["pfs_day"])
-
-
-def test_identity_leaves_out_what_changes_no_number():
-    def made(*call: str, time: str = "now") -> dict[str, Any]:
-        return as_identity({"call": ["tumornexus", "trial", "X", *call], "seed": 1, "time_utc": time})
-
-    assert made("--n", "50") == made("--dask", "tcp://a:1", "--n", "50", "--out=b", time="later")
-    assert made("--n", "50") != made("--n", "60")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -71,12 +74,14 @@ def test_a_worker_killed_in_mid_run_costs_only_its_partition(tmp_path: Path, und
     with cluster(tmp_path, 2) as (address, crew, _):
 
         def kill_one() -> None:
-            own = {worker.pid for worker in crew}
-            busy = wait_for(lambda: [p for begun in starts(pids).values() for p in begun if p in own])
-            victim = next(worker for worker in crew if worker.pid == busy[0])
-            victim.kill()
-            victim.wait()
-            gate.touch()
+            try:
+                own = {worker.pid for worker in crew}
+                busy = wait_for(lambda: [p for begun in starts(pids).values() for p in begun if p in own])
+                victim = next(worker for worker in crew if worker.pid == busy[0])
+                victim.kill()
+                victim.wait()
+            finally:
+                gate.touch()
 
         killer = in_background(kill_one)
         done = run_partitions(work, tasks(pids=str(pids), gate=str(gate)), tmp_path / "run", identity=IDENTITY,
@@ -143,7 +148,7 @@ def test_stopped_by_hand_leaves_neither_workers_nor_half_files(tmp_path: Path, u
     try:
         wait_for(lambda: len(list((run / "records").glob("*.json"))) >= 1)
         os.killpg(driver.pid, signal.SIGINT)
-        _, said = driver.communicate(timeout=10)
+        _, said = driver.communicate(timeout=60)
     finally:
         driver.kill()
         driver.wait()
@@ -194,8 +199,16 @@ def test_local_workers_give_the_bytes_of_one_process_and_share_the_cores(
 
 
 def test_a_failing_partition_on_a_worker_is_named(tmp_path: Path):
+    with socket.socket() as other, contextlib.suppress(OSError):  # somebody has the port of Dask's dashboard
+        other.bind(("127.0.0.1", 8787))
+        other.listen()
+        _check_failing(tmp_path / "taken")
+    _check_failing(tmp_path / "free")
+
+
+def _check_failing(folder: Path) -> None:
     with pytest.raises(SimulationError, match="partition 'p1' failed: RuntimeError: drawn from an empty urn") as caught:
-        run_partitions(work, {"p1": {"seed": 1, "fail": True}}, tmp_path, identity=IDENTITY, dask="local:1")
+        run_partitions(work, {"p1": {"seed": 1, "fail": True}}, folder, identity=IDENTITY, dask="local:1")
     assert "partition_work.py" in "".join(caught.value.__notes__)
 
 
@@ -222,3 +235,13 @@ def test_without_dask_the_message_says_what_to_install(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r'pip install "tumornexus\[cluster\]"'):
         run_partitions(work, tasks(1), tmp_path, identity=IDENTITY, dask="local:2")
+
+
+def test_the_example_of_the_guide_runs(tmp_path: Path, repo_root: Path):
+    page = (repo_root / "docs" / "scale_out.md").read_text(encoding="utf-8")
+    (example,) = (x for x in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) if "def work" in x)
+    (tmp_path / "example.py").write_text(example)
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("{'draws': 800} ()")

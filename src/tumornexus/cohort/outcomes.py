@@ -18,11 +18,11 @@ import pandas as pd
 from tumornexus.errors import InputError
 from tumornexus.io.patient import Patient
 from tumornexus.io.tables import to_number
+from tumornexus.io.timepoint import is_before
 from tumornexus.profile.profile import Profile
 from tumornexus.profile.response import CTLA4_AGENTS, PD1_AGENTS
 
 OUTCOMES = ("response", "PFS", "OS")
-BEFORE = (None, "pre", "baseline", "before")
 _BINARY = {"r": 1.0, "nr": 0.0, "yes": 1.0, "no": 0.0, "1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0}
 _BEST = {"cr": 1.0, "pr": 1.0, "sd": 0.0, "pd": 0.0, "r": 1.0, "nr": 0.0}
 _NOT_EVALUABLE = ("", "ne", "na", "not evaluable", "unknown", "nd")
@@ -112,7 +112,7 @@ def cohort_table(profiles: Iterable[Profile], name: str, path: Path) -> CohortTa
     for profile in profiles:
         patient: Patient = profile.patient
         facts = patient.clinical
-        if str(facts.get("timepoint") or "pre").lower() not in BEFORE:
+        if not is_before(facts.get("timepoint")):
             left_out["not taken before treatment"] += 1
             continue
         if patient.patient in seen:

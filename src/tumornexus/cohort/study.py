@@ -110,6 +110,27 @@ def refuse_useless(cohort: CohortTable, asked: Sequence[str], fewest: int) -> tu
     )
 
 
+def _refuse_untested(parts: Sequence[pd.DataFrame], cohorts: Sequence[CohortTable], fewest: int) -> None:
+    """Refuse cohorts that fall into strata of which none could be tested, and say why of each stratum."""
+    if any(bool(p["p"].notna().any()) for p in parts):
+        return
+    why = {}
+    for part in parts:
+        for row in part.drop_duplicates(["outcome", *STRATA]).to_dict("records"):
+            stratum = " / ".join(str(row[c]) for c in STRATA)
+            why.setdefault(f"{row['outcome']}, {stratum}", f"{row['n']} patients, {row['note'] or 'no result'}")
+    shown = "; ".join(f"{k}: {v}" for k, v in list(why.items())[:8]) + ("; ..." if len(why) > 8 else "")
+    raise InputError(
+        "nothing could be tested: patients are compared within one cohort, cancer type and class of treatment, and "
+        "no such stratum is large enough",
+        file=cohorts[0].path,
+        field="cancer_type, treatment",
+        value=shown or "no score was measured",
+        valid=f"strata of patients with both outcomes ({FEWEST_PER_CLASS} responders and as many non-responders, or "
+        f"{FEWEST_EVENTS} events); one spelling for one cancer type and one treatment",
+    )
+
+
 def study(
     cohorts: Sequence[CohortTable], outcomes: Sequence[str] = OUTCOMES, fewest: int = FEWEST_PATIENTS
 ) -> CohortStudy:
@@ -121,7 +142,7 @@ def study(
         fewest: patients with a known outcome that a cohort needs.
 
     Raises:
-        InputError: a cohort in which no outcome can be used.
+        InputError: a cohort in which no outcome can be used, or no stratum in which any score could be tested.
     """
     usable = {c.name: refuse_useless(c, outcomes, fewest) for c in cohorts}
     found = tuple(o for o in outcomes if any(o in v for v in usable.values()))
@@ -149,6 +170,7 @@ def study(
         parts.append(rows.assign(outcome=outcome)[list(COLUMNS)])
         whole = pool_associations(rows, "log_ratio").rename(columns={"estimate": "ratio"})
         pooled.append(whole.assign(outcome=outcome))
+    _refuse_untested(parts, cohorts, fewest)
     together = pd.concat(pooled, ignore_index=True)
     for outcome in found:
         mine = together["outcome"] == outcome

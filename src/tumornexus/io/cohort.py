@@ -48,6 +48,7 @@ from tumornexus.io.patient_folder import (
     tumor_id,
 )
 from tumornexus.io.quantification import Quantified, read_expression, sample_names
+from tumornexus.io.serial import SERIAL_FILES, serial_of_cohort
 from tumornexus.io.tables import find_table, read_text_table, refuse_repeats
 from tumornexus.knowledge import Knowledge, load_knowledge
 
@@ -190,7 +191,8 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
     defaults: dict[str, Any] = {}
     if (folder / "cohort.toml").is_file():
         defaults = read_toml(folder / "cohort.toml")
-        refuse_unknown(defaults, (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS, *CELL_FILES), folder / "cohort.toml")
+        known = (*_SETTINGS, *FILES, *EXPRESSION_OPTIONS, *CELL_FILES, *SERIAL_FILES)
+        refuse_unknown(defaults, known, folder / "cohort.toml")
         defaults["cancer_type"] = defaults.get("cancer_type", defaults.get("tumor"))
     if scale is not None:
         defaults["expression_scale"] = scale
@@ -250,7 +252,8 @@ def _read_cohort(folder: Path, knowledge: Knowledge, scale: str | None, only: st
         stools,
         said,
     )
-    return replace(cohort, patients=cells_of_cohort(cohort.patients, defaults, folder, knowledge, every))
+    read = serial_of_cohort(cohort.patients, defaults, folder, every)
+    return replace(cohort, patients=cells_of_cohort(read, defaults, folder, knowledge, every))
 
 
 def _owners(clinical: pd.DataFrame | None) -> dict[str, str]:
@@ -270,7 +273,9 @@ def _from_study(folder: Path, knowledge: Knowledge, scale: str | None, only: str
     samples = study_samples(folder)
     if only is not None and only not in samples:
         raise not_in_cohort(only, samples, folder)
-    unread = [p.name for p in (find_microbiome(folder), find_table(folder, "hla"), *usual_files(folder)) if p]
+    names = ("hla", "hla_loh", "msi", "neoantigens", "tcr", "methylation", *SERIAL_FILES)
+    tables = [find_table(folder, n) for n in names]
+    unread = [p.name for p in (find_microbiome(folder), *tables, *usual_files(folder)) if p]
     if unread:
         raise InputError(
             "files that are not read in a cBioPortal study", file=folder, value=", ".join(unread),
@@ -333,7 +338,7 @@ def _assemble(
         notes = [*said, *notes, *found.notes]
         series, scale = None, None
         if table is not None and mapping is not None and sample in table.columns:
-            notes += quantified.notes if quantified is not None else ()
+            notes += (*quantified.notes, *quantified.notes_of.get(sample, ())) if quantified is not None else ()
             series, scale = one_expression(
                 table[sample].to_numpy(dtype=float)[mapping.rows],
                 sample,
@@ -357,6 +362,7 @@ def _assemble(
                 hla=hla or None,
                 copy_number=found.copy_number,
                 mutation_assay=found.assay,
+                methylation=found.methylation,
                 microbiome=stools.get(sample),
                 expression_scale=scale,
                 notes=tuple(notes),

@@ -1,14 +1,15 @@
-"""Facts that small tables yield: microsatellite status, neoantigen counts, clonality of T cells."""
+"""Facts that small tables yield: microsatellite status and neoantigen counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tumornexus.errors import InputError
+from tumornexus.io.binding import LONGEST, SHORTEST, Predict, usable
 from tumornexus.io.clinical import EXOME_MB
 from tumornexus.io.tables import number_column, read_text_table, to_flag
 
@@ -22,7 +23,7 @@ MSI_TOOLS: Mapping[str, tuple[float, float]] = {"msisensor": (3.0, 10.0), "msise
 BINDER_NM = 500.0  # predicted affinity of a neoantigen, the usual limit of prediction pipelines
 
 
-def _keyed(
+def keyed(
     path: Path, keys: Iterable[str] | None, default_sample: str | None, extra: tuple[str, ...] = ()
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Rows of the wanted samples and their keys; a patient folder's table needs no key."""
@@ -48,7 +49,7 @@ def read_msi(
     A score stands in a column ``msisensor_score`` or ``msisensor2_score``, or in ``%`` of the tool's own output, whose
     tool is then named by `tool`. Raises `InputError` for a score without a known tool, and outside 0 to 100.
     """
-    table, names = _keyed(path, keys, default_sample)
+    table, names = keyed(path, keys, default_sample)
     facts, notes = {}, {}
     status = next((c for c in ("msi_status", "msi_high", "MSI", "msi") if c in table.columns), None)
     if status is not None:
@@ -88,7 +89,11 @@ def read_msi(
 
 
 def read_neoantigens(
-    path: Path, keys: Iterable[str] | None = None, default_sample: str | None = None
+    path: Path,
+    keys: Iterable[str] | None = None,
+    default_sample: str | None = None,
+    predict: Predict | None = None,
+    hla: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Facts, Notes]:
     """Count mutations that make at least one predicted binder (affinity below 500 nM), per Mb of exome and clonal ones.
 
@@ -96,8 +101,14 @@ def read_neoantigens(
     ``chr, start, ref, alt`` or ``gene`` with ``effect`` (``mutation``), else each ``peptide`` counts; optionally
     ``clonal`` (yes or no). Gives the facts ``neoantigens_per_mb`` and, where clonality is listed,
     ``clonal_neoantigens``.
+
+    `predict` fills in the affinity of peptides that have none, for the alleles of `hla` (by sample or patient); samples
+    without HLA types are then left out and named.
     """
-    table, names = _keyed(path, keys, default_sample)
+    table, names = keyed(path, keys, default_sample)
+    facts, notes = {}, {}
+    if predict is not None:
+        table, names = _predicted(table, names, path, predict, hla or {}, notes)
     affinity = next((c for c in ("ic50", "affinity", "ic50_nm", "affinity_nm", "IC50") if c in table.columns), None)
     if affinity is not None:
         binds = number_column(table, (affinity,), path) < BINDER_NM
@@ -114,7 +125,6 @@ def read_neoantigens(
             "a table of neoantigens needs the mutation or the peptide", file=path, field="peptide",
             value=", ".join(table.columns[:8]), valid="chr, start, ref, alt; or gene and effect; or peptide",
         )  # fmt: skip
-    facts, notes = {}, {}
     for name, rows in table.groupby(names, sort=False):
         count = len(rows[list(identity)].drop_duplicates())
         found: dict[str, Any] = {"neoantigens_per_mb": count / EXOME_MB}
@@ -123,43 +133,45 @@ def read_neoantigens(
             found["clonal_neoantigens"] = float(len(rows[flags.eq(True).to_numpy()][list(identity)].drop_duplicates()))
         what = "peptides" if identity == ("peptide",) else "mutations with a predicted binder"
         facts[str(name)] = found
-        notes[str(name)] = [f"{count} neoantigens ({what}) counted over {EXOME_MB:g} Mb of exome"]
+        said = f"{count} neoantigens ({what}) counted over {EXOME_MB:g} Mb of exome"
+        notes.setdefault(str(name), []).append(said)
     return facts, notes
 
 
-def read_tcr(path: Path, keys: Iterable[str] | None = None, default_sample: str | None = None) -> tuple[Facts, Notes]:
-    """Read clonality of T-cell receptors in the tumor (0: all clones alike, 1: one clone); blood samples are left out.
-
-    Columns: ``clonality`` (or ``Clonality``), optionally ``Sample Type`` or ``sample_type`` (rows other than tumor are
-    left out and counted). Gives the fact ``tcr_clonality``; no mechanism of the catalogue reads it.
-    """
-    table, names = _keyed(path, keys, default_sample)
-    kind = next((c for c in ("Sample Type", "sample_type") if c in table.columns), None)
-    blood = pd.Series(0, index=[])
-    if kind is not None:
-        tumor = table[kind].str.lower().isin(["tumor", "tumour", "tissue"])
-        blood = names[~tumor].value_counts()
-        table, names = table[tumor], names[tumor]
-    column = next((c for c in ("clonality", "Clonality", "tcr_clonality") if c in table.columns), None)
-    if column is None:
+def _predicted(
+    table: pd.DataFrame,
+    names: pd.Series,
+    path: Path,
+    predict: Predict,
+    hla: Mapping[str, tuple[str, ...]],
+    notes: Notes,
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the table with affinities (``ic50``) of its peptides, without samples that have no HLA types."""
+    if "peptide" not in table.columns:
         raise InputError(
-            "a table of T-cell receptors needs their clonality", file=path, field="clonality",
-            value=", ".join(table.columns[:8]), valid="a column clonality, 0 to 1",
+            "predicting binding needs peptides", file=path, field="peptide", value=", ".join(table.columns[:8]),
+            valid="a column peptide, or no binding_predictor",
         )  # fmt: skip
-    facts: Facts = {}
-    notes: Notes = {
-        str(n): [f"{c} T-cell receptor samples that are not of the tumor were left out"] for n, c in blood.items()
-    }
-    for name, value in zip(names, number_column(table, (column,), path), strict=True):
-        if value != value:
+    if "ic50" in table.columns:
+        raise InputError(
+            "the table holds affinities, which would be predicted again", file=path, field="ic50",
+            valid="no binding_predictor, or a table without ic50",
+        )  # fmt: skip
+    parts = []
+    for name, rows in table.groupby(names, sort=False):
+        alleles = hla.get(str(name))
+        said = notes.setdefault(str(name), [])
+        if not alleles:
+            said.append("binding of its neoantigens was not predicted: no HLA types (hla.tsv) under its name")
             continue
-        if not 0.0 <= value <= 1.0:
-            raise InputError("clonality outside 0 to 1", file=path, field=column, value=value, valid="0 to 1")
-        if str(name) in facts:
-            notes.setdefault(str(name), []).append("several T-cell receptor samples of the tumor: the first is used")
-            continue
-        facts[str(name)] = {"tcr_clonality": float(value)}
-    return facts, notes
-
-
-READERS: Mapping[str, Callable[..., tuple[Facts, Notes]]] = {"neoantigens": read_neoantigens, "tcr": read_tcr}
+        peptides = [p.upper() if isinstance(p, str) else "" for p in rows["peptide"]]
+        found = predict(peptides, alleles)
+        parts.append(rows.assign(ic50=[found.get(p, float("nan")) for p in peptides]))
+        lost = sum(not usable(p) for p in peptides)
+        said.append(
+            f"affinity of {len(found)} peptides predicted by MHCflurry, the best of {len(set(alleles))} alleles"
+        )
+        if lost:
+            said.append(f"{lost} peptides are not of {SHORTEST} to {LONGEST} known residues and were left out")
+    kept = pd.concat(parts) if parts else table.iloc[:0].assign(ic50=pd.Series(dtype=float))
+    return kept, names.loc[kept.index]

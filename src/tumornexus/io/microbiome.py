@@ -233,7 +233,9 @@ def microbiome_of_cohort(
                 stool = replace(stool, notes=(*stool.notes, f"the stool profile is that of the file {p.name}"))
             found[key] = stool
     elif path is not None:
-        found = read_microbiome(path, set(patients) | set(patients.values()))
+        # All columns of the cohort are read, also for one sample: whether a table holds percent, fractions or counts is
+        # judged on all of them, and a sample must read the same alone.
+        found = read_microbiome(path, every)
         if set(found) == {""}:
             size = len(patients) if size is None else size
             if size > 1:

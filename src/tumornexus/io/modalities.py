@@ -16,14 +16,17 @@ from typing import Any
 import pandas as pd
 
 from tumornexus.errors import InputError, near_misses
+from tumornexus.io.binding import predictor
 from tumornexus.io.builds import read_build
 from tumornexus.io.burden import Regions, burden, read_bed
 from tumornexus.io.clinical import FLAGS, NUMBERS
 from tumornexus.io.copy_number import GeneCopies, call_copies, read_gene_copies
-from tumornexus.io.derived import Facts, Notes, read_msi, read_neoantigens, read_tcr
+from tumornexus.io.derived import Facts, Notes, read_msi, read_neoantigens
 from tumornexus.io.hla import LOCI, read_alleles
 from tumornexus.io.hla_loh import read_hla_loh
+from tumornexus.io.methylation import read_methylation
 from tumornexus.io.mutations import COLUMNS, read_mutations, variant_notes
+from tumornexus.io.receptors import read_tcr
 from tumornexus.io.segments import read_segments
 from tumornexus.io.tables import MISSING, find_table, read_bytes, read_text_table
 from tumornexus.knowledge import Knowledge
@@ -36,9 +39,9 @@ HLA_SPLITS = (
 )
 ASSAYS = ("exome", "panel", "ctdna")
 FILES = (
-    "mutations", "hla", "hla_loh", "copy_number", "segments", "panel_bed", "msi", "neoantigens", "tcr",
+    "mutations", "hla", "hla_loh", "copy_number", "segments", "panel_bed", "msi", "neoantigens", "tcr", "methylation",
 )  # fmt: skip
-OPTIONS = ("mutation_assay", "tumor_sample", "genome_build", "copy_number_unit", "msi_tool")
+OPTIONS = ("mutation_assay", "tumor_sample", "genome_build", "copy_number_unit", "msi_tool", "binding_predictor")
 _VARIANT_FILES = ("mutations.maf", "mutations.maf.gz", "mutations.vcf", "mutations.vcf.gz", "mutations.bcf")
 
 
@@ -50,6 +53,7 @@ class SampleModalities:
     assay: str = "exome"
     hla: tuple[str, ...] | None = None
     copy_number: pd.DataFrame | None = None
+    methylation: pd.Series | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -66,6 +70,7 @@ class Modalities:
     hla: dict[str, tuple[str, ...]] = field(default_factory=dict)
     copies: list[GeneCopies] = field(default_factory=list)
     named: Collection[str] = ()
+    methylation: dict[str, pd.Series] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     notes: Notes = field(default_factory=dict)
 
@@ -91,6 +96,7 @@ class Modalities:
                 if called is not None and found.copy_number is None:
                     found.copy_number = called
                     found.notes += (*copies.notes, *copies.notes_of.get(key, ()))
+        found.methylation = next((self.methylation[k] for k in keys if k in self.methylation), None)
         for key in reversed(keys):
             found.facts |= self.facts.get(key, {})
         if table is not None and not any(_stated(row, f) for f in _BURDEN):
@@ -218,8 +224,20 @@ def read_modalities(
         found.copies.append(
             read_segments(files["segments"], build, None if default_sample is not None else keys, default_sample)
         )
+    if "methylation" in files:
+        found.methylation, said = read_methylation(files["methylation"], knowledge.genes, keys, default_sample)
+        for key, words in said.items():
+            found.notes.setdefault(key, []).extend(words)
+    neoantigens: Callable[..., tuple[Facts, Notes]] = read_neoantigens
+    if "binding_predictor" in options and "neoantigens" in files:
+        if not found.hla:
+            raise InputError(
+                "predicting binding needs HLA types", file=settings, field="binding_predictor",
+                value=options["binding_predictor"], valid="hla.tsv beside the neoantigens",
+            )  # fmt: skip
+        neoantigens = partial(read_neoantigens, predict=predictor(options["binding_predictor"]), hla=found.hla)
     readers: dict[str, Callable[..., tuple[Facts, Notes]]] = {
-        "msi": partial(read_msi, tool=options.get("msi_tool")), "neoantigens": read_neoantigens, "tcr": read_tcr,
+        "msi": partial(read_msi, tool=options.get("msi_tool")), "neoantigens": neoantigens, "tcr": read_tcr,
     }  # fmt: skip
     for kind, reader in readers.items():
         if kind in files:

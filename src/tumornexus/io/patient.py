@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tumornexus.io.microbiome import Microbiome
 from tumornexus.io.single_cell import SingleCells
 from tumornexus.io.slide import Slide
+
+if TYPE_CHECKING:
+    from tumornexus.io.serial import Serial
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Patient:
         mutation_assay: ``"exome"`` (a gene without a variant is wild-type), ``"panel"`` (it may not have been
             sequenced) or ``"ctdna"`` (from plasma: the tumor may not have shed it).
         microbiome: gut community of a stool sample; None when not profiled.
+        methylation: beta values of promoters, 0 to 1, by approved gene symbol; None when not measured.
         single_cell: single cells of the sample; slide: cells of one section of it; each None when not measured.
+        serial: lesion diameters and tumor DNA in plasma over time; None when there are none.
         expression_scale: the scale found in the file: tpm, counts, log2_tpm, log2_tpm_0.001.
         notes: what the reader changed or could not use, in words.
         source: folder the patient was read from.
@@ -47,8 +53,10 @@ class Patient:
     copy_number: pd.DataFrame | None = None
     mutation_assay: str = "exome"
     microbiome: Microbiome | None = None
+    methylation: pd.Series | None = None
     single_cell: SingleCells | None = None
     slide: Slide | None = None
+    serial: Serial | None = None
     expression_scale: str | None = None
     notes: tuple[str, ...] = ()
     source: Path = Path(".")

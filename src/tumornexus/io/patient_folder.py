@@ -19,6 +19,7 @@ from tumornexus.io.modalities import FILES, OPTIONS, find_files, read_modalities
 from tumornexus.io.patient import Patient
 from tumornexus.io.patient_cells import CELL_FILES, with_cells
 from tumornexus.io.quantification import Helpers, find_quantified, read_quantified
+from tumornexus.io.serial import SERIAL_FILES, with_serial
 from tumornexus.io.tables import find_table, read_bytes
 from tumornexus.knowledge import Knowledge
 
@@ -79,7 +80,7 @@ def one_expression(
     return pd.Series(values, index=mapping.symbols, name=sample), scale
 
 
-_FILES = ("expression", "microbiome", *FILES, *CELL_FILES)
+_FILES = ("expression", "microbiome", *FILES, *CELL_FILES, *SERIAL_FILES)
 _FIELDS = (
     "sample",
     "patient",
@@ -173,12 +174,13 @@ def read_patient_folder(folder: Path, knowledge: Knowledge, scale: str | None) -
         hla=hla or None,
         copy_number=found.copy_number,
         mutation_assay=found.assay,
+        methylation=found.methylation,
         microbiome=microbiome_of_patient(stool, [sample, patient]) if stool else None,
         expression_scale=found_scale,
         notes=tuple(notes),
         source=folder,
     )
-    return with_cells(found_patient, files, folder, knowledge)
+    return with_cells(with_serial(found_patient, files, folder), files, folder, knowledge)
 
 
 def _read_expression(

@@ -14,7 +14,8 @@ names (``ENST...|ENSG...|...``) or from a table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +61,16 @@ class Helpers:
 
 @dataclass(frozen=True)
 class Quantified:
-    """Values (gene x sample) as read, lengths (gene,) in base pairs or None, and the scale where the file says it."""
+    """Values (gene x sample) as read, lengths (gene,) in base pairs or None, and the scale where the file says it.
+
+    `notes` are of the whole table, `notes_of` of single samples that come from files of their own.
+    """
 
     values: pd.DataFrame
     lengths: np.ndarray | None
     scale: Scale | None
     notes: tuple[str, ...] = ()
+    notes_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_quantified(
@@ -250,7 +255,7 @@ def read_folder(folder: Path, samples: list[str], helpers: Helpers) -> Quantifie
 
     All must list the same genes: files made with different annotations are not one cohort.
     """
-    parts, lengths, scale, notes = [], None, None, []
+    parts, lengths, scale, notes = [], None, None, {}
     for sample in samples:
         path = find_expression(folder, sample)
         if path is None:
@@ -269,10 +274,21 @@ def read_folder(folder: Path, samples: list[str], helpers: Helpers) -> Quantifie
             raise InputError(
                 "the samples come from different quantifiers", file=path, value=str(one.scale), valid=f"all {scale}"
             )
+        if parts and not _same_lengths(one.lengths, lengths):
+            raise InputError(
+                "the samples list different gene lengths, so they were counted with different annotations", file=path,
+                field=LENGTH_COLUMN, valid="one annotation for all",
+            )  # fmt: skip
         parts.append(one.values.set_axis([sample], axis=1))
         lengths, scale = one.lengths, one.scale
-        notes += [n for n in one.notes if n not in notes]
-    return Quantified(pd.concat(parts, axis=1), lengths, scale, tuple(notes)) if parts else None
+        notes[sample] = one.notes
+    return Quantified(pd.concat(parts, axis=1), lengths, scale, (), notes) if parts else None
+
+
+def _same_lengths(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is None and b is None
+    return np.array_equal(a, b, equal_nan=True)
 
 
 def read_expression(

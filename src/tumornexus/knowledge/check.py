@@ -240,7 +240,7 @@ class _Checker:
                 self.say("error", here, m.id, f"{where}.genes_down", "a gene cannot count up and down", sorted(both))
             needs = {
                 "zmean": bool(b.genes), "ssgsea": bool(b.genes), "loss_of_function": bool(b.genes),
-                "any_nonsynonymous": bool(b.genes), "hotspot": bool(b.changes),
+                "any_nonsynonymous": bool(b.genes), "promoter": bool(b.genes), "hotspot": bool(b.changes),
                 "threshold": b.threshold is not None, "logistic": b.threshold is not None and b.scale is not None,
             }.get(b.method, True)  # fmt: skip
             if not needs:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, Strict
 
 from tumornexus.errors import InputError
 from tumornexus.knowledge.base import Record
@@ -63,6 +63,7 @@ def _bound(text: str) -> str:
     return text
 
 
+Flag = Annotated[bool, Strict()]
 BoundText = Annotated[str, AfterValidator(_bound)]
 
 
@@ -85,10 +86,10 @@ class Criteria(Record):
     pd_l1: BoundText | None = None
     tmb: BoundText | None = None
     msi: Literal["high", "stable"] | None = None
-    braf_v600: bool | None = None
+    braf_v600: Flag | None = None
     egfr_alk: Literal["wild-type"] | None = None
     ecog: BoundText | None = None
     age: BoundText | None = None
     ldh: BoundText | None = None
     prior: tuple[str, ...] = Field(default=())
-    brain_metastases: bool | None = None
+    brain_metastases: Flag | None = None

@@ -80,7 +80,8 @@ class Biomarker(Sourced):
     (truncating or listed hotspot in any of `genes`), ``hotspot`` (`changes` such as "BRAF:V600") or
     ``any_nonsynonymous``.
     Clinical: `method` ``threshold`` or ``logistic`` on `field` with `threshold` (and `scale`, the logistic width).
-    HLA: `method` ``homozygous_loci``. Direction ``+``: a high value speaks for the mechanism.
+    HLA: `method` ``homozygous_loci``. Methylation: `method` ``promoter`` (at least one of `genes` with `threshold` of
+    its copies in cancer cells methylated). Direction ``+``: a high value speaks for the mechanism.
     Soft evidence: `separation` is the distance between present and absent in reference standard deviations (d').
     Hard evidence: `lr_positive` and `lr_negative` are likelihood ratios of a positive and a negative call.
     `adjust_for` names a covariate ("inflamed") whose frozen regression is removed first, because suppressor signatures
@@ -88,7 +89,7 @@ class Biomarker(Sourced):
     """
 
     id: str
-    input: Literal["expression", "mutation", "copy_number", "clinical", "hla", "microbiome"]
+    input: Literal["expression", "mutation", "copy_number", "clinical", "hla", "microbiome", "methylation"]
     method: Literal[
         "zmean",
         "ssgsea",
@@ -98,6 +99,7 @@ class Biomarker(Sourced):
         "threshold",
         "logistic",
         "homozygous_loci",
+        "promoter",
     ]
     direction: Sign
     genes: tuple[str, ...] = ()

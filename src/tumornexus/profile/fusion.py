@@ -90,6 +90,20 @@ def class_noise(separation: float, share: float, shape: tuple[float, float]) -> 
     return math.sqrt(max(1.0 - share * (1.0 - share + relative) * separation**2, LEAST_NOISE**2))
 
 
+def score_densities(separation: float, share: float, shape: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of a standardized score on a grid, with the mechanism and without it, both (score,), summing to 1.
+
+    The grid spans all that `fuse` can tell apart; the extent given presence is averaged over its prior `shape`.
+    """
+    noise = class_noise(separation, share, shape)
+    distance = np.linspace(-7.0, 7.0, 281)
+    with np.errstate(over="ignore"):
+        given_extent = _log_density(distance[:, None] - separation * _SCALED[shape], noise)
+    present = np.exp(_LOG_PRIOR[shape] + given_extent).sum(axis=1)
+    absent = np.exp(_log_density(distance, noise))
+    return present / present.sum(), absent / absent.sum()
+
+
 def temper(count: int, rho: float) -> float:
     """Weight of each of `count` biomarkers with mean correlation `rho`."""
     return 1.0 / (1.0 + (count - 1) * min(max(rho, 0.0), 1.0))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from tumornexus.io.patient import Patient
 from tumornexus.knowledge.records import Biomarker
 from tumornexus.profile.cells import cell_facts
 from tumornexus.profile.fusion import Extent, clonal_fraction, mutated_copies, second_hit
+from tumornexus.profile.methylation import read_methylation
 from tumornexus.profile.microbiome import stool_facts
-from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, ScoreReference, panels, percentile
+from tumornexus.profile.reading import NO_INDICES, Compiled, Reading
+from tumornexus.profile.reference import FEWEST_COVERED, SSGSEA_COVERAGE, Reference, panels, percentile
 from tumornexus.profile.scores import (
     contrast,
     log_expression,
@@ -29,7 +31,6 @@ from tumornexus.profile.scores import (
     standardize,
 )
 
-NO_INDICES = np.array([], dtype=np.intp)
 # One damaged copy of a gene of which two must go: the record's likelihood ratio is for biallelic loss.
 SINGLE_HIT = 0.6
 # A loss call without a copy number is mostly the loss of one copy of two.
@@ -50,36 +51,6 @@ SPLICE = 0.7
 # Share of patients with cancer in whose plasma DNA of the tumor was found: "more than 75 %" (Krishnamurthy 2017,
 # doi:10.3390/jcm6010003, abstract read). Early disease sheds less; detection is taken as all or nothing.
 SHEDDING = 0.75
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One biomarker in one patient.
-
-    Attributes:
-        measured: whether it says anything at all.
-        value: what was found (a score, a number, a change such as V600E, yes or no).
-        z: standardized score in the direction of high expression (soft evidence), NaN otherwise.
-        percentile: of the reference population, 0 to 100.
-        z_tumor: z relative to what is usual in the tumor type, in standard deviations within types; this enters fusion.
-        llr: log likelihood ratio of a call (hard evidence), NaN for soft evidence until fusion.
-        separation: distance between present and absent in units of z_tumor, after loss of genes (soft evidence).
-        extent: direct evidence on the extent, if any.
-        genes_measured, genes_missing: of the biomarker's genes.
-        note: what limits it, in words.
-    """
-
-    measured: bool
-    value: float | str | bool | None = None
-    z: float = float("nan")
-    percentile: float = float("nan")
-    z_tumor: float = float("nan")
-    llr: float = float("nan")
-    separation: float = float("nan")
-    extent: Extent | None = None
-    genes_measured: tuple[str, ...] = ()
-    genes_missing: tuple[str, ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,17 +75,6 @@ class Scored:
     coverage: float
     offset: float
     protocol: np.ndarray
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A biomarker with its gene positions and reference, prepared once for all samples."""
-
-    biomarker: Biomarker
-    up: np.ndarray = field(default_factory=lambda: NO_INDICES)
-    down: np.ndarray = field(default_factory=lambda: NO_INDICES)
-    score: ScoreReference | None = None
-    model_sd: float = 1.0
 
 
 def compile_biomarker(biomarker: Biomarker, reference: Reference) -> Compiled:
@@ -498,6 +458,7 @@ PATIENT_READERS: Mapping[str, Callable[[Compiled, Patient], Reading]] = {
     "clinical": read_clinical_or_cells,
     "microbiome": read_microbiome,
     "hla": read_hla,
+    "methylation": read_methylation,
 }
 
 

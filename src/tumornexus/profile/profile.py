@@ -15,6 +15,7 @@ import pandas as pd
 from tumornexus.activities import Activities, Activity
 from tumornexus.io.cohort import Cohort
 from tumornexus.io.patient import Patient
+from tumornexus.io.timepoint import is_before
 from tumornexus.io.write import write_results
 from tumornexus.knowledge import Knowledge
 from tumornexus.knowledge.records import Mechanism
@@ -22,6 +23,7 @@ from tumornexus.profile.cells import called_phenotype, cells_record, with_pseudo
 from tumornexus.profile.deconvolution import Composition, composition, composition_record
 from tumornexus.profile.fusion import Soft, fuse
 from tumornexus.profile.measure import Compiled, Reading, Scored, compile_biomarker, read_biomarker, score_sample
+from tumornexus.profile.methylation import biomarkers_of
 from tumornexus.profile.microbiome import STOOL_FACTS, stool_notes, stool_record
 from tumornexus.profile.phenotype import (
     FEATURES,
@@ -126,7 +128,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """Everything about the catalogue that does not depend on a patient, prepared once."""
 
     mechanisms: tuple[Mechanism, ...]
@@ -138,9 +140,11 @@ class _Plan:
 
 
 @lru_cache(maxsize=4)
-def _plan(knowledge: Knowledge, reference: Reference) -> _Plan:
+def plan_of(knowledge: Knowledge, reference: Reference) -> Plan:
     mechanisms = tuple(m for m in knowledge.mechanisms.values() if m.kind in ("cause", "state"))
-    compiled = {m.id: tuple(compile_biomarker(b, reference) for b in m.biomarker) for m in mechanisms}
+    compiled = {
+        m.id: tuple(compile_biomarker(b, reference) for b in biomarkers_of(m.id, m.biomarker)) for m in mechanisms
+    }
     rho = {}
     for m in mechanisms:
         soft = [c for c in compiled[m.id] if c.biomarker.separation and c.biomarker.input == "expression" and len(c.up)]
@@ -162,7 +166,7 @@ def _plan(knowledge: Knowledge, reference: Reference) -> _Plan:
         m.id: sum(w * prevalence[m.id][t] for t, w in weights.items()) / total if weights else ASSUMED_PREVALENCE
         for m in mechanisms
     }
-    return _Plan(mechanisms, compiled, rho, prevalence, reference_prevalence, response_base_rates(knowledge))
+    return Plan(mechanisms, compiled, rho, prevalence, reference_prevalence, response_base_rates(knowledge))
 
 
 def _number(value: float) -> float | None:
@@ -170,7 +174,7 @@ def _number(value: float) -> float | None:
 
 
 def _one_mechanism(
-    mechanism: Mechanism, plan: _Plan, patient: Patient, scored: Scored | None, reference: Reference
+    mechanism: Mechanism, plan: Plan, patient: Patient, scored: Scored | None, reference: Reference
 ) -> tuple[Activity, tuple[Evidence, ...]]:
     """Read all biomarkers of a mechanism and fuse them."""
     readings = [(c, read_biomarker(c, patient, scored, reference)) for c in plan.compiled[mechanism.id]]
@@ -240,7 +244,7 @@ def _evidence(mechanism: str, compiled: Compiled, reading: Reading, soft_llr: fl
     )
 
 
-def _barriers(plan: _Plan, activities: Activities) -> dict[int, Barrier]:
+def _barriers(plan: Plan, activities: Activities) -> dict[int, Barrier]:
     """Barrier of each step: the activity of the most active mechanism that breaks it.
 
     A chain is as weak as its weakest link. A mean over mechanisms would let a step with many idle ones hide one that is
@@ -299,7 +303,7 @@ def _missing(patient: Patient, scored: Scored | None, activities: Activities) ->
     return (*absent, *(f"mechanism {n}" for n in unmeasured))
 
 
-def _ratio_of_pathologist(knowledge: Knowledge) -> float | None:
+def ratio_of_pathologist(knowledge: Knowledge) -> float | None:
     """Return the likelihood ratio of a phenotype called by a pathologist, as the catalogue has it for exclusion."""
     mechanism = knowledge.mechanisms.get("immune_excluded")
     calls = [b.lr_positive for b in mechanism.biomarker if b.id == PATHOLOGIST] if mechanism else []
@@ -309,7 +313,7 @@ def _ratio_of_pathologist(knowledge: Knowledge) -> float | None:
 def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference | None = None) -> Profile:
     """Profile one patient against the frozen reference; the result does not depend on any other sample."""
     reference = reference or load_reference()
-    plan = _plan(knowledge, reference)
+    plan = plan_of(knowledge, reference)
     tumor = knowledge.tumors[patient.tumor]
     patient, said = with_pseudobulk(patient)
     notes = [*patient.notes, *said]
@@ -322,10 +326,9 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         )
     if patient.microbiome is not None:
         notes += stool_notes(patient.microbiome)
-    if patient.clinical.get("timepoint") not in (None, "pre", "baseline"):
-        notes.append(
-            f"the sample was taken {patient.clinical['timepoint']}-treatment; the response score is meant for before"
-        )
+    if not is_before(patient.clinical.get("timepoint")):
+        said = patient.clinical["timepoint"]
+        notes.append(f"the sample was not taken before treatment ({said}); the response score is meant for before")
     by_mechanism, evidence = {}, {}
     for mechanism in plan.mechanisms:
         by_mechanism[mechanism.id], evidence[mechanism.id] = _one_mechanism(mechanism, plan, patient, scored, reference)
@@ -340,7 +343,7 @@ def profile_patient(patient: Patient, knowledge: Knowledge, reference: Reference
         if all(math.isfinite(features[n]) for n in FEATURES) and reference.phenotype:
             shares = phenotype_probabilities(features, tumor, reference)
             phenotype = PHENOTYPES[int(np.argmax(shares))]
-    call, ratio = called_phenotype(patient), _ratio_of_pathologist(knowledge)
+    call, ratio = called_phenotype(patient), ratio_of_pathologist(knowledge)
     if call is not None and ratio:
         shares = read_by_pathologist(shares, call.name, ratio)
         phenotype = PHENOTYPES[int(np.argmax(shares))]
@@ -478,18 +481,21 @@ def write_profiles(
     profiles: Sequence[Profile],
     out_dir: Path | str,
     manifest: Mapping[str, Any],
-    twin: Sequence[tuple[float, float, float]] | None = None,
+    twin: pd.DataFrame | None = None,
+    measure_next: pd.DataFrame | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
-    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json and manifest.json, all or none.
+    """Write activities.tsv, intervals.tsv, summary.tsv, profile.json, manifest.json and further `tables` by file name,
+    all or none.
 
-    `twin` holds the simulated response of each sample (probability, low, high) where one was simulated; it becomes the
-    columns ``twin_response_*``.
+    `twin` holds the simulated response of each sample where one was simulated, one row a profile in order; its columns
+    (``twin_response_score``, ``_low``, ``_high``, ``_regimen``) are added to the summary. `measure_next`: what to
+    measure next (`tumornexus.profile.information.information_table`), written as measure_next.tsv.
     """
     reference = load_reference()
     summary = summary_table(profiles)
     if twin is not None:
-        for name, values in zip(("score", "low", "high"), zip(*twin, strict=True), strict=True):
-            summary[f"twin_response_{name}"] = values
+        summary = pd.concat([summary, twin.reset_index(drop=True)], axis=1)
     record = {
         "reference": reference.provenance,
         "samples": {p.sample: profile_record(p) for p in profiles},
@@ -501,6 +507,8 @@ def write_profiles(
             "intervals.tsv": intervals_table(profiles),
             "summary.tsv": summary,
             "profile.json": record,
+            **({} if measure_next is None else {"measure_next.tsv": measure_next}),
+            **(tables or {}),
             "manifest.json": {**manifest, "reference_digest": reference.digest},
         },
     )

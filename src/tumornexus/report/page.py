@@ -15,8 +15,10 @@ from tumornexus.report import figures, style, words
 from tumornexus.report.figures.network import other_words
 from tumornexus.report.figures.nodes import said
 from tumornexus.report.figures.regimens import DIRECTION
+from tumornexus.report.next_steps import value_words
+from tumornexus.report.rows import View
 from tumornexus.report.sentences import answers, to_measure
-from tumornexus.report.view import View, build_view
+from tumornexus.report.view import build_view
 
 SECTIONS = (
     ("answer", "Answer"),
@@ -57,6 +59,7 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         "network": figures.network_figure(view),
         "overview": figures.overview_figure(view),
         "diameters": figures.diameter_figure(view),
+        "serial": figures.serial_figure(view),
         "readouts": figures.readout_figure(view),
         "nodes": figures.node_figure(view),
         "pairs": figures.pair_figure(view),
@@ -67,6 +70,7 @@ def page(view: View, references: dict[str, dict[str, str]] | None = None) -> str
         view=view,
         answers=answers(view),
         measurements=to_measure(view),
+        value_words=value_words,
         figures={name: Markup(scene.svg()) for name, scene in drawn.items()},
         widths={name: scene.width for name, scene in drawn.items()},
         css=Markup(asset("report.css")),

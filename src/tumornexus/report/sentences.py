@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import value_of
-from tumornexus.report.view import NodeRow, RegimenRow, View
+from tumornexus.report.rows import NodeRow, RegimenRow, View
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import said
+from tumornexus.report.next_steps import value_words
+from tumornexus.report.rows import MechanismRow, View
 from tumornexus.report.sentences import answers
-from tumornexus.report.view import MechanismRow, View, build_view
+from tumornexus.report.view import build_view
 
 CATEGORY_STYLES = {"intrinsic": "blue", "extrinsic": "dark_orange3", "host": "green"}
 TIER_STYLES = {"trial-calibrated": "bold", "class-extrapolated": "", "mechanistic hypothesis": "dim italic"}
@@ -125,4 +127,10 @@ def print_summary(result: Any, console: Console | None = None, knowledge: Any = 
         console.print()
         console.print(Text("Best regimens", style="bold cyan"))
         console.print(Padding(_regimens(view, 5), (0, 0, 0, 2)))
+    if view.measure_next:
+        console.print()
+        console.print(Text("What to measure next (expected information; value for the choice)", style="bold cyan"))
+        for row in view.measure_next[:3]:
+            said_so_far = f"{row.name}: {row.bits:.2f} bits; {value_words(row)}"
+            console.print(Padding(Text(said_so_far), (0, 0, 0, 2)))
     console.print()

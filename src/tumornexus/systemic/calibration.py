@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ class Calibration:
     Attributes:
         names: parameters that are shifted.
         shifts: (draw, parameter), on ln or logit scale.
-        trial_sd: standard deviation of a trial's own deviation, on the logit scale of rates (``rate``) and the log
-            scale of hazards (``hazard``): populations, readers and eras differ. Zero mean.
+        trial_sd: standard deviation of trials around the model, zero mean, on the logit scale of rates (``rate``),
+            of survival at a time (``hazard``) and of severe events (``toxicity``), and the log scale of hazard ratios
+            (``ratio``); see `tumornexus.trial.deviation`.
         death: parameters of the hazard of death that were fitted, by name.
         provenance: how it was made: call, seed, versions, knowledge digest, arms, budget.
     """
@@ -55,12 +56,19 @@ class Calibration:
         content = "\x1f".join(parts).encode() + np.ascontiguousarray(self.shifts).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
+    def simulated_digest(self) -> str:
+        """Return 16 hexadecimal digits of what changes the course of a patient: all but the deviation of trials."""
+        return replace(self, trial_sd={}).digest()
+
     def save(self, path: Path | str) -> None:
         """Write the artefact as JSON."""
+        # The digest is that of what is written, so that it tells whether somebody changed the file.
+        rounded = [[float(f"{x:.6g}") for x in row] for row in self.shifts]
+        written = replace(self, shifts=np.array(rounded, dtype=float).reshape(self.shifts.shape))
         record = {
             "what": "calibrated shifts of tumornexus population parameters (ln, logit where bounded)",
-            "digest": self.digest(), "names": self.names, "trial_sd": self.trial_sd, "death": self.death,
-            "provenance": self.provenance, "shifts": [[float(f"{x:.6g}") for x in row] for row in self.shifts],
+            "digest": written.digest(), "names": self.names, "trial_sd": self.trial_sd, "death": self.death,
+            "provenance": self.provenance, "shifts": rounded,
         }  # fmt: skip
         Path(path).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
 
@@ -79,21 +87,30 @@ def load_calibration(path: Path | str, knowledge: Knowledge) -> Calibration:
     path = Path(path)
     try:
         record = json.loads(path.read_text("utf-8"))
+        names, rows = tuple(record["names"]), record["shifts"]
         found = Calibration(
-            tuple(record["names"]), np.array(record["shifts"], dtype=float).reshape(-1, len(record["names"])),
-            record["trial_sd"], record["death"], record["provenance"],
+            names, np.array(rows, dtype=float).reshape(len(rows), len(names)),
+            {k: float(v) for k, v in record["trial_sd"].items()}, {k: float(v) for k, v in record["death"].items()},
+            dict(record["provenance"]),
         )  # fmt: skip
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise InputError(problem, file=path, valid="a file of `tumornexus calibrate`") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError("not a calibration", file=path, valid="a file of `tumornexus calibrate`") from None
     if unknown := [n for n in found.names if n not in knowledge.parameters]:
         raise InputError("parameters that the catalogue lacks", file=path, field="names", value=unknown,
                          valid="a calibration made with this catalogue")  # fmt: skip
+    if bad := {k: v for k, v in found.trial_sd.items() if not (np.isfinite(v) and v >= 0.0)}:
+        raise InputError("a standard deviation that is none", file=path, field="trial_sd", value=bad,
+                         valid="numbers of at least 0")  # fmt: skip
     if not len(found.shifts) or not np.isfinite(found.shifts).all():
         raise InputError("no draws, or draws that are no numbers", file=path, field="shifts",
                          valid="one row of finite numbers a draw")  # fmt: skip
+    told = record.get("digest")
+    if told != found.digest():
+        raise InputError("the numbers were changed after they were written", file=path, field="digest",
+                         value=told, valid=f"{found.digest()} for these numbers; or the file as it was")  # fmt: skip
     return found
 
 

@@ -227,6 +227,32 @@ def _take(state: State, index: np.ndarray) -> State:
     return jax.tree.map(lambda x: np.asarray(x)[index], state)
 
 
+def _systematic(weights: np.ndarray, n: int, seed: int, *address: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which draws are taken and how often: one uniform number, `n` evenly spaced pointers."""
+    pointers = (named_generator(seed, *address).random() + np.arange(n)) / n
+    index = np.minimum(np.searchsorted(np.cumsum(weights), pointers), len(weights) - 1)
+    return np.unique(index, return_counts=True)
+
+
+def resample(twin: Twin, n_draws: int, seed: int = 0) -> Twin:
+    """Return a twin of at most `n_draws` distinct draws, taken as often as their weights say.
+
+    Later steps cost time by the draw, and draws that serial readings have all but excluded are worth none.
+    """
+    taken, counts = _systematic(twin.weights, n_draws, seed, "resample readings", twin.sample)
+    return replace(
+        twin,
+        bare=twin.bare[taken],
+        values=twin.values[taken],
+        activities={m: a[taken] for m, a in twin.activities.items()},
+        effects={m: tuple((e, s[taken]) for e, s in pairs) for m, pairs in twin.effects.items()},
+        state=_take(twin.state, taken),
+        lesions=twin.lesions[taken],
+        luck=twin.luck[taken],
+        weights=counts / counts.sum(),
+    )
+
+
 def parameterize(
     activities: Activities,
     knowledge: Knowledge,
@@ -235,12 +261,14 @@ def parameterize(
     overrides: Mapping[str, float] | None = None,
     calibration: Calibration | None = None,
     n_draws: int = 64,
+    candidates_per_draw: int = CANDIDATES_PER_DRAW,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Twin:
     """Return the twin of one sample: up to `n_draws` distinct draws, resampled from weighted, grown candidates.
 
-    Their weights count how often each was taken.
+    Their weights count how often each was taken. `n_draws` times `candidates_per_draw` candidates are grown; where
+    nothing of infiltration is measured one a draw is enough, because all that grow weigh the same.
 
     `overrides` sets parameters (before mechanisms act on them) to one value in all draws, in the parameter's unit.
     `calibration` moves population medians, each candidate by a draw of its own; None takes them as the records have
@@ -253,7 +281,7 @@ def parameterize(
     facts = facts or Facts()
     tumor = knowledge.tumors[activities.tumor]
     names = parameter_names(knowledge)
-    n = n_draws * CANDIDATES_PER_DRAW
+    n = n_draws * candidates_per_draw
     sample = activities.sample
     bare = draw_bare(knowledge, tumor, n, seed, sample, facts.braf_v600)
     if calibration is not None:
@@ -306,10 +334,7 @@ def parameterize(
         notes.append(
             f"only {effective:.0f} effective candidates: the model finds this combination of measurements unusual"
         )
-    # Systematic resampling: one uniform number, evenly spaced pointers.
-    pointers = (named_generator(seed, "resample", sample).random() + np.arange(n_draws)) / n_draws
-    index = np.minimum(np.searchsorted(np.cumsum(weights), pointers), n - 1)
-    distinct, counts = np.unique(index, return_counts=True)
+    distinct, counts = _systematic(weights, n_draws, seed, "resample", sample)
     n_controlled, n_failed = int((grown.status == 1).sum()), int((grown.status == 2).sum())
     return Twin(
         sample=sample,

@@ -64,15 +64,17 @@ class Part(BaseModel):
 class Slide(Part):
     """A table of cells with coordinates from which the lattice starts.
 
-    `file` is relative to the scenario. `x`, `y` and `cell_type` name its columns; `sample` picks one image where there
-    are several. Coordinates are in pixels of `pixel_um` micrometres; None says that the file gives them in micrometres.
+    `file` is relative to the scenario. `x`, `y` and `cell_type` name its columns where they are not usual ones;
+    `sample` picks one image where there are several. Coordinates are in pixels of `pixel_um` micrometers (1 for
+    micrometers). None only where the file says the unit itself (columns ``x_um`` and ``y_um``, QuPath in micrometers,
+    Xenium); any other file is then refused.
     """
 
     file: Text
     sample: Text | None = None
-    x: Text = "x"
-    y: Text = "y"
-    cell_type: Text = "cell_type"
+    x: Text | None = None
+    y: Text | None = None
+    cell_type: Text | None = None
     pixel_um: Annotated[Number, Field(gt=0.0, le=100.0)] | None = None
 
 

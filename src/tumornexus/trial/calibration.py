@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tumornexus.activities import named_generator
+from tumornexus.errors import InputError
 from tumornexus.knowledge import Knowledge
-from tumornexus.systemic.calibration import Calibration, load_calibration, none, shift, shipped
+from tumornexus.systemic import calibration as artefact
+from tumornexus.systemic.calibration import Calibration, none, shift
+from tumornexus.trial.survival import DeathHazard
 
 # Standard deviation of the prior of each shift. The record's value is the center and its range the limit; widths say
 # how far a value that nobody has measured in patients may lie from the one that was set by hand (0.4: a factor of 2.2
@@ -58,6 +62,29 @@ def log_prior(shifts: np.ndarray, knowledge: Knowledge) -> np.ndarray:
         x = shifts[:, j]
         total += np.where((x >= low) & (x <= high), -0.5 * (x / sd) ** 2, -np.inf)
     return total
+
+
+def _with_law(found: Calibration, path: Path | str | None) -> Calibration:
+    try:
+        DeathHazard(**found.death)
+    except (TypeError, InputError) as error:
+        raise InputError(f"no law of death: {error}", file=path, field="death", value=dict(found.death),
+                         valid="values of DeathHazard, as `tumornexus calibrate` writes them") from None  # fmt: skip
+    return found
+
+
+def load_calibration(path: Path | str, knowledge: Knowledge) -> Calibration:
+    """Read an artefact as `systemic.calibration.load_calibration` does, and require a law of death that can be.
+
+    Raises:
+        InputError: as there, or values of the law that do not exist or are out of range.
+    """
+    return _with_law(artefact.load_calibration(path, knowledge), path)
+
+
+def shipped(knowledge: Knowledge) -> Calibration:
+    """Return the calibration that comes with the program, or none."""
+    return _with_law(artefact.shipped(knowledge), None)
 
 
 __all__ = ["PRIOR_SD", "Calibration", "load_calibration", "log_prior", "none", "prior", "shift", "shipped"]

@@ -38,7 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 
 from tumornexus.errors import InputError, RegimenError, near_misses
 from tumornexus.knowledge import Knowledge
-from tumornexus.knowledge.criteria import Criteria
+from tumornexus.knowledge.criteria import Bound, Criteria, parse_bound
 from tumornexus.knowledge.records import Arm as PublishedArm
 from tumornexus.knowledge.records import Trial
 from tumornexus.knowledge.regimen import parse_regimen
@@ -48,6 +48,13 @@ from tumornexus.trial.prior import check_prior
 UNTREATED = "untreated"
 MONTH_DAYS = 30.4375
 MOST_MONTHS = 60
+# What a virtual patient can have at all, as `population` draws it (a test compares); a criterion outside of it selects
+# nobody, which is told before anything is simulated.
+POSSIBLE = {
+    "pd_l1": Bound(0.0, 100.0, (True, True)), "tmb": Bound(0.0, float("inf"), (False, False)),
+    "ecog": Bound(0.0, 2.0, (True, True)), "age": Bound(18.0, 92.0, (True, True)),
+    "ldh": Bound(0.0, float("inf"), (False, False)),
+}  # fmt: skip
 Text = Annotated[str, Strict()]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -98,6 +105,9 @@ class Scans(Part):
     confirm: bool = False
 
 
+PUBLISHED = Scans(every_weeks=8, confirm=True)  # of all published trials, as calibration and validation read them
+
+
 class TrialDesign(Part):
     """A checked design; regimens are in normal form and tumor types are ids."""
 
@@ -140,27 +150,41 @@ def _normal(text: str, knowledge: Knowledge, path: Path | None, field: str) -> s
         raise RegimenError(error.problem, file=path, field=field, value=error.value, valid=error.valid) from None
 
 
-def check_selection(criteria: Criteria, tumor_id: str, knowledge: Knowledge, path: Path | None) -> tuple[str, ...]:
+def _between(possible: Bound) -> str:
+    if possible.high == float("inf"):
+        return f"a bound that holds for some number above {possible.low:g}"
+    return f"a bound that holds for some number from {possible.low:g} to {possible.high:g}"
+
+
+def check_selection(
+    criteria: Criteria, tumor_id: str, knowledge: Knowledge, path: Path | None, field: str = "selection"
+) -> tuple[str, ...]:
     """Require that somebody with this tumor can meet the criteria; return notes on what they cannot do.
 
     Raises:
-        InputError: criteria that contradict the tumor type, or an unknown earlier treatment.
+        InputError: criteria that contradict the tumor type, a bound that nobody can meet, or an unknown earlier
+            treatment. `field` is how the message calls the table of criteria.
     """
     tumor, notes = knowledge.tumors[tumor_id], []
     where: dict[str, Any] = {"file": path}
+    for name, possible in POSSIBLE.items():
+        text = getattr(criteria, name)
+        if text is not None and not parse_bound(text).meets(possible):
+            raise InputError("no virtual patient can meet this", field=f"{field}.{name}", value=text,
+                             valid=_between(possible), **where)  # fmt: skip
     high = tumor.msi_high >= 0.5
     if criteria.msi is not None and (criteria.msi == "high") != high:
         other = [t.id for t in knowledge.tumors.values() if (t.msi_high >= 0.5) != high]
         raise InputError(
-            f"every virtual {tumor.id} is microsatellite-{'unstable' if high else 'stable'}", field="selection.msi",
+            f"every virtual {tumor.id} is microsatellite-{'unstable' if high else 'stable'}", field=f"{field}.msi",
             value=criteria.msi, valid=f"another tumor type, such as {', '.join(other[:3])}", **where,
         )  # fmt: skip
     if criteria.braf_v600 and tumor.braf_v600 == 0.0:
         carriers = [t.id for t in knowledge.tumors.values() if t.braf_v600 > 0.0]
-        raise InputError(f"no virtual {tumor.id} carries BRAF V600", field="selection.braf_v600", value=True,
+        raise InputError(f"no virtual {tumor.id} carries BRAF V600", field=f"{field}.braf_v600", value=True,
                          valid=f"a tumor type with carriers: {', '.join(carriers)}", **where)  # fmt: skip
     if criteria.brain_metastases:
-        raise InputError("virtual patients have no brain metastases", field="selection.brain_metastases", value=True,
+        raise InputError("virtual patients have no brain metastases", field=f"{field}.brain_metastases", value=True,
                          valid="false, or leave it out", **where)  # fmt: skip
     check_prior(criteria.prior, tumor, knowledge, path)
     if criteria.egfr_alk:
@@ -240,10 +264,18 @@ def published_design(trial: Trial, knowledge: Knowledge, *, months: int = 24) ->
     if not arms:
         raise InputError(f"no arm of {trial.name} can be simulated: {'; '.join(notes)}", field="trial", value=trial.id)
     first = re.match(r"(\d+)", trial.line)
-    return TrialDesign(
+    design = TrialDesign(
         id=trial.id, name=trial.name, tumor=str(trial.tumor), line=int(first[1]) if first else 1, months=months,
-        selection=trial.criteria, arm=tuple(arms), notes=tuple(notes),
+        selection=trial.criteria, scans=PUBLISHED, arm=tuple(arms),
     )  # fmt: skip
+    return design.model_copy(update={"notes": (*notes, *_about_line(design))})
+
+
+def _about_line(design: TrialDesign) -> tuple[str, ...]:
+    """Return the note that a later line needs where no earlier treatment is simulated."""
+    if design.line > 1 and not design.selection.prior:
+        return ("line is above 1 and no earlier treatment is named (selection.prior): none is simulated",)
+    return ()
 
 
 def _from_file(path: Path, knowledge: Knowledge) -> TrialDesign:
@@ -260,10 +292,11 @@ def _from_file(path: Path, knowledge: Knowledge) -> TrialDesign:
             error, path, TrialDesign, tables,
             examples={"arm": '[[arm]] with name = "..." and regimen = "nivolumab 240 mg q2w"'},
         ) from None  # fmt: skip
-    try:
-        tumor = knowledge.tumor(design.tumor).id
-    except InputError as error:
-        raise InputError(error.problem, file=path, field="tumor", value=design.tumor, valid=error.valid) from None
+    tumor = _tumor_id(design.tumor, knowledge, path, "tumor")
+    if 7 * design.scans.every_weeks > design.horizon_days:
+        most = f"at most {design.horizon_days // 7} weeks, or more months"
+        raise InputError("the trial ends before its first scan", file=path, field="scans.every_weeks",
+                         value=design.scans.every_weeks, valid=most)  # fmt: skip
     names = [a.name for a in design.arm]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError("two arms have one name", file=path, field="arm.name", value=twice[0], valid="a name each")
@@ -279,17 +312,25 @@ def _from_file(path: Path, knowledge: Knowledge) -> TrialDesign:
             c.model_copy(update={"regimen": _normal(c.regimen, knowledge, path, f"{field}, choose {i}")})
             for i, c in enumerate(arm.choose, 1)
         )
+        if arm.tumor is not None:
+            changes["tumor"] = _tumor_id(arm.tumor, knowledge, path, f"{field}, tumor")
+        own_tumor = str(changes.get("tumor", tumor))
         if any(c.when.prior for c in arm.choose):
             raise InputError("a choice cannot ask for earlier treatment", file=path, field=f"{field}, when.prior",
                              valid="prior = [...] in [selection]")  # fmt: skip
         if arm.choose and arm.choose[-1].when != Criteria():
             raise InputError("patients who meet no choice would get nothing", file=path, field=f"{field}, choose",
                              valid="a last [[arm.choose]] without 'when'")  # fmt: skip
-        if arm.tumor is not None:
-            changes["tumor"] = knowledge.tumor(arm.tumor).id
+        for i, choice in enumerate(arm.choose, 1):
+            check_selection(choice.when, own_tumor, knowledge, path, f"{field}, choose {i}, when")
         arms.append(arm.model_copy(update=changes))
     design = design.model_copy(update={"tumor": tumor, "arm": tuple(arms)})
     notes = [n for a in design.arm for n in check_selection(design.criteria_of(a), design.tumor_of(a), knowledge, path)]
-    if design.line > 1 and not design.selection.prior:
-        notes.append("line is above 1 and no earlier treatment is named (selection.prior): none is simulated")
-    return design.model_copy(update={"notes": tuple(dict.fromkeys(notes))})
+    return design.model_copy(update={"notes": tuple(dict.fromkeys((*notes, *_about_line(design))))})
+
+
+def _tumor_id(name: str, knowledge: Knowledge, path: Path, field: str) -> str:
+    try:
+        return knowledge.tumor(name).id
+    except InputError as error:
+        raise InputError(error.problem, file=path, field=field, value=name, valid=error.valid) from None

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tumornexus import __version__
-from tumornexus.errors import SimulationError
+from tumornexus.errors import NexusError, SimulationError
 from tumornexus.machine import keep_compiled, limit_threads
 from tumornexus.provenance import PACKAGES, installed_version
 from tumornexus.trial.partition_folder import Part, encode
@@ -24,7 +24,7 @@ class Outcome:
 
     Attributes:
         parts: the tables, spelled.
-        problem: kind and message of an exception; empty if there was none.
+        problem: message of an exception, with its kind unless it is one of ours; empty if there was none.
         trace: where it happened.
         software: versions on the worker.
     """
@@ -54,5 +54,6 @@ def attempt(work: Work, task: Any, threads: int | None = None) -> Outcome:
             raise SimulationError("a partition yields no tables", value=type(tables).__name__, valid="a dictionary")
         parts = {name: encode(name, tables[name]) for name in sorted(tables)}
     except Exception as error:
-        return Outcome({}, f"{type(error).__name__}: {error}", traceback.format_exc(), software())
+        problem = str(error) if isinstance(error, NexusError) else f"{type(error).__name__}: {error}"
+        return Outcome({}, problem, traceback.format_exc(), software())
     return Outcome(parts, "", "", software())

@@ -97,7 +97,9 @@ def _client(where: str | int) -> Iterator[Any]:
         dask.config.set(settings),
         # Memory is not limited per process: compiling the simulation takes more for a moment than Dask would grant.
         LocalCluster(
-            n_workers=where, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+            n_workers=where, threads_per_worker=1, processes=True, memory_limit=0,
+            # No dashboard; without an address of its own Dask would warn where its usual port is taken.
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
             preload=["tumornexus.trial.partition_worker"], silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -24,7 +24,7 @@ import pandas as pd
 
 from tumornexus.errors import InputError, SimulationError, near_misses
 from tumornexus.files import sweep, write_whole
-from tumornexus.provenance import installed_version, plain, to_json
+from tumornexus.provenance import installed_version, to_json
 
 MANIFEST = "manifest.json"
 RECORDS = "records"
@@ -260,25 +260,6 @@ def read_table(
             hint = near_misses(column, data.schema.names)
             raise InputError("no such column", file=folder / table, field="columns", value=column, valid=hint)
     return data.to_table(columns=None if columns is None else list(columns)).to_pandas()
-
-
-def as_identity(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what makes a run the same run, of a manifest made by `tumornexus.provenance.manifest`.
-
-    Left out: the time, the program's name, and options of the call that change no number (``--dask``, ``--workers``,
-    ``--out``), so that a run begun on a laptop can be finished on a cluster.
-    """
-    words = [str(word) for word in record.get("call", ())][1:]
-    kept, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in ("--dask", "--workers", "--out"):
-            skip = True
-        elif not word.startswith(("--dask=", "--workers=", "--out=")):
-            kept.append(word)
-    rest = {k: v for k, v in record.items() if k not in ("time_utc", "call")}
-    return plain(rest | ({"call": kept} if "call" in record else {}))
 
 
 def _name(number: int, ending: str) -> str:

@@ -61,8 +61,8 @@ def run_partitions(
             the task brings. Every partition yields the same tables with the same columns and types.
         tasks: name of each partition to what `work` needs, small and picklable; the order is that of rows.
         folder: made if it does not exist.
-        identity: plain data that says which run this is (call, seed, versions, digests of knowledge and calibration),
-            without a clock; see `partition_folder.as_identity`.
+        identity: plain data that says which run this is (what is computed, seed, versions, digests of knowledge and
+            calibration), without a clock and without where it is computed.
         dask: None: this process, or `workers` processes of this machine if that is more than one. ``"local"``: as many
             as there are cores (or `workers`), ``"local:N"``: N. ``"tcp://host:port"``: the workers of a scheduler.
         workers: worker processes on this machine.

@@ -9,7 +9,7 @@ share their draws.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,15 +174,28 @@ def enroll(task: Task, tumor: str, criteria: Criteria, knowledge: Knowledge) -> 
             break
     together = join(found)
     if len(together) < task.size:
-        told = ", ".join(f"{name}: {count}" for name, count in passed.items())
-        single = [n for n in passed if n != "all criteria" and "treated" not in n]
-        scarce = min(single, key=passed.__getitem__, default="")
-        raise InputError(
-            f"too few virtual patients qualify: of {seen} with {tumor}, {told}",
-            field=f"selection.{scarce}", value=len(together), valid=f"criteria that {task.size} patients meet",
-        )  # fmt: skip
+        raise _too_few(task, tumor, seen, passed)
     first = np.arange(task.size)
     return together[first], np.concatenate(draws)[: task.size]
+
+
+def _too_few(task: Task, tumor: str, seen: int, passed: Mapping[str, int]) -> InputError:
+    """Return the error of a selection that is empty or nearly so, naming the criterion that the fewest meet.
+
+    Criteria are shares of all who were drawn, an earlier treatment is one of those who were given it.
+    """
+    tested = [name for name in passed if name != "all criteria" and not name.endswith(", treated")]
+    share = {name: passed[name] / max(passed.get(f"{name}, treated", seen), 1) for name in tested}
+    told = "; ".join(
+        f"{name}: {passed[name]}" + (f" of {treated} treated" if (treated := passed.get(f"{name}, treated")) else "")
+        for name in (*tested, "all criteria")
+    )
+    scarce = min(tested, key=share.__getitem__, default="")
+    return InputError(
+        f"too few virtual patients qualify: of {seen} with {tumor} meet {told}",
+        field=f"selection.{scarce.partition(' ')[0]}" if scarce else "selection", value=passed["all criteria"],
+        valid=f"criteria that {task.size} of {seen} virtual patients meet",
+    )  # fmt: skip
 
 
 def join(parts: Sequence[Patients]) -> Patients:

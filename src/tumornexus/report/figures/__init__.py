@@ -8,6 +8,7 @@ from tumornexus.report.figures.activities import activity_figure, barrier_figure
 from tumornexus.report.figures.network import network_figure
 from tumornexus.report.figures.nodes import node_figure, pair_figure
 from tumornexus.report.figures.regimens import forest_figure, pareto_figure
+from tumornexus.report.figures.serial import serial_figure
 from tumornexus.report.figures.trajectories import diameter_figure, overview_figure, readout_figure
 from tumornexus.report.figures.wheel import wheel_figure
 
@@ -23,5 +24,6 @@ __all__ = [
     "pareto_figure",
     "phenotype_figure",
     "readout_figure",
+    "serial_figure",
     "wheel_figure",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tumornexus.report.rows import View
 from tumornexus.report.scene import Axis, Scene
 from tumornexus.report.style import (
     CATEGORY_WORDS,
@@ -17,7 +18,6 @@ from tumornexus.report.style import (
     category_color,
     shorten,
 )
-from tumornexus.report.view import View
 
 
 def activity_figure(view: View) -> Scene:

@@ -6,9 +6,9 @@ import math
 
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import empty_scene
+from tumornexus.report.rows import View
 from tumornexus.report.scene import Scene, bezier
 from tumornexus.report.style import CRIMSON, INK, MUTED, PAPER, RULE, TRACK, category_color, wrap
-from tumornexus.report.view import View
 
 HUBS = ("tumor-immune interface", "metabolic competition", "cytokine-chemokine network", "systemic interface")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from tumornexus.report import words
+from tumornexus.report.rows import NodeRow, View
 from tumornexus.report.scene import Axis, Scene
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, NAVY, PAPER, RULE, TRACK, category_color, shorten, wrap
-from tumornexus.report.view import NodeRow, View
 
 
 def value_of(view: View, effect: float) -> float:

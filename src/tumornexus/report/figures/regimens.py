@@ -7,9 +7,9 @@ from typing import Any
 
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import empty_scene
+from tumornexus.report.rows import RegimenRow, View
 from tumornexus.report.scene import Axis, Scene, nice_ticks
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, NAVY, NAVY_TINT, PAPER, RULE, TRACK, shorten, text_width
-from tumornexus.report.view import RegimenRow, View
 
 DIRECTION = {
     "smaller": "direction only: smaller tumor",

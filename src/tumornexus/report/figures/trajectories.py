@@ -7,9 +7,10 @@ import numpy as np
 from tumornexus.report import words
 from tumornexus.report.figures.nodes import empty_scene
 from tumornexus.report.figures.regimens import tier_fill
+from tumornexus.report.rows import Course, View
 from tumornexus.report.scene import Axis, Scene, nice_ticks
+from tumornexus.report.simulated import FLOOR, UNTREATED
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, NAVY, RULE, shorten, wrap
-from tumornexus.report.view import FLOOR, UNTREATED, Course, View
 
 READOUT_COLORS = (NAVY, INK, "#8b97a3")
 PROGRESSION, RESPONSE = 20.0, -30.0  # percent change of the sum of diameters from baseline (RECIST 1.1)
@@ -133,7 +134,7 @@ def overview_figure(view: View) -> Scene:
             )
             ends.append((y(float(course.median[-1])), course.key))
     labels.sort(key=lambda item: item[0])
-    spots = _spread([item[0] for item in labels], 15.0, top, bottom)
+    spots = spread([item[0] for item in labels], 15.0, top, bottom)
     for (end, said, color, bold, key), spot in zip(labels, spots, strict=True):
         scene.poly([(right + 2, end), (right + 46, spot), (right + 56, spot)], stroke=color, width=0.8, opacity=0.7)
         scene.text(
@@ -148,7 +149,7 @@ def overview_figure(view: View) -> Scene:
     return scene
 
 
-def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
     """Move sorted positions apart to at least `gap`, staying between `low` and `high` where that is possible."""
     out: list[float] = []
     for value in wanted:

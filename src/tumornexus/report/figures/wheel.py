@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from tumornexus.report import words
+from tumornexus.report.rows import View
 from tumornexus.report.scene import Scene, arc, ring_sector
 from tumornexus.report.style import CRIMSON, FAINT, INK, MUTED, PAPER, RULE, TRACK, barrier_color, category_color
-from tumornexus.report.view import View
 
 _INNER, _OUTER, _GAP = 58.0, 122.0, 3.2
 
