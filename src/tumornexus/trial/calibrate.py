@@ -283,9 +283,10 @@ def sample(
     start[bad, :-2] = -np.abs(start[bad, :-2])
     bad = ~np.isfinite(log_prior(start[:, :-2], knowledge))
     start[bad, :-2] = start[~bad][: bad.sum(), :-2] * 0.99 if (~bad).any() else 0.0
+    # No snooker moves: those of emcee 3.1 do not leave the target unchanged (see docs/calibration.md).
     sampler = emcee.EnsembleSampler(
         walkers, k + 2, log_posterior, args=(emulator, shares, knowledge), vectorize=True,
-        moves=[(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)],
+        moves=[(emcee.moves.DEMove(), 0.9), (emcee.moves.DEMove(gamma0=1.0), 0.1)],
     )  # fmt: skip
     sampler.random_state = np.random.RandomState(generator.integers(2**32)).get_state()
     sampler.run_mcmc(start, steps)
