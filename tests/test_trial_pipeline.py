@@ -130,7 +130,7 @@ def test_folder_of_something_else_is_left_alone(quick, tmp_path):
         run_trial(quick, n=10, seed=1, out=out)
     assert told.value.field == "--out"
     assert [p.name for p in out.iterdir()] == ["manifest.json"]
-    with pytest.raises(InputError, match="needs a folder"):
+    with pytest.raises(InputError, match="need a folder"):
         run_trial(quick, n=10, seed=1, out=out / "manifest.json")
 
 

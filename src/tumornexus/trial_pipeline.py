@@ -6,7 +6,7 @@ TRIAL.toml or trial id -> TrialDesign -> partitions (patients, treated in all ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,10 @@ def run_trial(
     patients = patients.assign(cause=causes(patients, mechanisms))
     arms = tuple(a.name for a in design.arm)
     found = endpoints(patients, arms, calibration, n=n, seed=seed, months=design.months)
-    notes = (*design.notes, *_about_calibration(calibration, knowledge), *run.notes)
-    result = TrialResult(design, found, patients, scans, notes)
+    # What went wrong on the way and was mended is told, not written: results do not depend on it.
+    result = TrialResult(design, found, patients, scans, (*design.notes, *_about_calibration(calibration, knowledge)))
     write_trial(result, knowledge, calibration, out, seed=seed, call=call, records=records)
-    return result
+    return replace(result, notes=(*result.notes, *run.notes))
 
 
 def _require_own(out: Path) -> None:

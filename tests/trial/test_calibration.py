@@ -148,8 +148,7 @@ def test_digest_is_that_of_what_changes_numbers(found):
         (lambda r: r.update(trial_sd=[0.1]), "not a calibration"),
         (lambda r: r["trial_sd"].update(rate=-1.0), "a standard deviation that is none"),
         (lambda r: r["trial_sd"].update(rate="wide"), "not a calibration"),
-        (lambda r: r["death"].update(speed=1.0), "not a calibration"),
-        (lambda r: r["death"].update(rate_per_year=-1.0), "rate_per_year"),
+        (lambda r: r["death"].update(rate_per_year=0.9), "were changed"),
         (lambda r: r.update(provenance=3), "not a calibration"),
     ],
 )
@@ -161,6 +160,14 @@ def test_spoiled_files(tmp_path, found, knowledge, change, words):
     path.write_text(json.dumps(record))
     with pytest.raises(InputError, match=words):
         load_calibration(path, knowledge)
+
+
+@pytest.mark.parametrize(("death", "words"), [({"speed": 1.0}, "speed"), ({"rate_per_year": -1.0}, "rate_per_year")])
+def test_laws_of_death_that_cannot_be(tmp_path, found, knowledge, death, words):
+    replace(found, death=death).save(tmp_path / "a.json")
+    with pytest.raises(InputError, match=words) as told:
+        load_calibration(tmp_path / "a.json", knowledge)
+    assert told.value.field == "death"
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "{", "3", "null"])
