@@ -320,13 +320,18 @@ def _cell(published: Any, estimate: Any, low: Any, high: Any, digits: int) -> st
 
 def page(table: pd.DataFrame, scores: dict[str, Any], path: Path) -> None:
     """Write the table of all arms as a page of the documentation."""
-    columns = (("orr", "response, %", 0), ("pfs_median", "median PFS, months", 1), ("os_12", "alive at 12 months, %", 0),
-               ("pfs_hr", "PFS hazard ratio", 2), ("ae3", "grade >= 3, %", 0))  # fmt: skip
+    columns = (
+        ("orr", "response, %", 0),
+        ("pfs_median", "median PFS, months", 1),
+        ("os_12", "alive at 12 months, %", 0),
+        ("pfs_hr", "PFS hazard ratio", 2),
+        ("ae3", "grade >= 3, %", 0),
+    )
     lines = [
         "# Every arm against its trial", "",
         f"Written by `verification/trials.py` on {scores['date']}: {scores['patients']} virtual patients an arm,",
-        f"catalogue `{scores['knowledge_digest']}`, calibration `{scores['calibration_digest']}`. Published figure, then",
-        "prediction with its 95 % prediction interval for a trial of that size; NR: not reached within 24 months. *Held",
+        f"catalogue `{scores['knowledge_digest']}`, calibration `{scores['calibration_digest']}`. Published figure,",
+        "then prediction with its 95 % interval for a trial of that size; NR: not reached within 24 months. *Held",
         "out* means not fitted: outcomes of trials are public. What the numbers add up to stands in",
         "[Validation](validation.md#virtual-trials).",
     ]  # fmt: skip
