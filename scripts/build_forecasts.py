@@ -2,10 +2,10 @@
 
     python scripts/build_forecasts.py [--only ID ...] [--n 300] [--seed 1] [--runs out/forecasts]
 
-Runs every design of forecasts/designs with the calibration that ships. A run that was broken off goes on. A forecast that
-stands in forecasts.json is frozen: it is neither computed again nor changed; to make a new one, take its entry out by
-hand, in a commit that says why. forecasts/trials.toml says of each trial where its design was read and whether its outcome
-was public. `scripts/score_forecasts.py` compares with results.
+Runs every design of forecasts/designs with the calibration that ships. A run that was broken off goes on. A forecast
+that stands in forecasts.json is frozen: it is neither computed again nor changed; to make a new one, take its entry
+out by hand, in a commit that says why. forecasts/trials.toml says of each trial where its design was read and whether
+its outcome was public. `scripts/score_forecasts.py` compares with results.
 """
 
 from __future__ import annotations
@@ -31,24 +31,27 @@ from tumornexus.trial_pipeline import run_trial
 FOLDER = Path(__file__).resolve().parents[1] / "forecasts"
 OUTCOMES = ("public", "not seen")
 KEPT = ("orr", "cr", "pd", "pfs_median", "pfs_6", "pfs_12", "os_median", "os_12", "os_24", "ae3")
-WHAT = "predictions of tumornexus for trials that were not fitted; 95 % prediction intervals of a trial of n patients an arm"
+WHAT = "predictions of tumornexus for trials that were not fitted; 95 % intervals of a trial of n patients an arm"
 TOP = """# Forecasts
 
-Predictions of tumornexus for {count} trials that are neither in its catalogue nor in the table of trials it was built on.
-Made by `scripts/build_forecasts.py`; a forecast is frozen once it stands in `forecasts.json`, with date and digests.
+Predictions of tumornexus for {count} trials that are neither in its catalogue nor in the table of trials it was built
+on. Made by `scripts/build_forecasts.py`; a forecast is frozen once it stands in `forecasts.json`, with date and
+digests.
 
-* **Before looking.** No result of these trials was used: none entered the calibration, the records or the designs, and none
-  stands in this folder. For {unseen} trials no result had been seen when the design was written (`not seen`: registered, no
-  result known to the author, the state of the registry is dated in `trials.toml`). For the other {public} the outcome was
-  `public`: their forecasts are retrospective. Nobody looked the outcomes up for this, but people who know the field know
-  them, and whoever chose priors may have too. Only the first group is a forecast in the strict sense.
-* **Designs** (`designs/`) say what is simplified. Where one drug stands for an investigator's choice, a miss may be that.
-* **Intervals** hold the uncertainty of the parameters, the deviation of trials from the model and the chance of {n} patients
-  an arm; a trial of another size has others. Hazard ratios are against the last arm. "none" is a median or bound that is
-  not reached within 24 months.
-* **Score them**: write a table of results with the columns `trial`, `arm`, `endpoint`, `value` (tab-separated; endpoints as in
-  `forecasts.json`, `NR` for a median that is not reached) and run `python scripts/score_forecasts.py RESULTS.tsv`. It prints
-  errors, coverage and interval scores.
+* **Before looking.** No outcome of these trials was fitted, none stands in the designs or in this folder. For {unseen}
+  trials no result had been seen when the design was written (`not seen`: registered, no result known to the author; the
+  state of the registry is dated in `trials.toml`). For the other {public} the outcome was `public`: their forecasts are
+  retrospective. Nobody looked the outcomes up for this, but people who know the field know them, and whoever chose
+  records and priors may have too (PD-L1 and TMB of patients of two of them, KEYNOTE-062 and KEYNOTE-355, are among the
+  sources of the tumor types). Only the first group is a forecast in the strict sense.
+* **Designs** (`designs/`) say what is simplified. Where one drug stands for an investigator's choice, a miss may be
+  that.
+* **Intervals** hold the uncertainty of the parameters, the deviation of trials from the model and the chance of {n}
+  patients an arm; a trial of another size has others. Hazard ratios are against the last arm. "none" is a median or
+  bound that is not reached within 24 months.
+* **Score them**: write a table of results with the columns `trial`, `arm`, `endpoint`, `value` (tab-separated;
+  endpoints as in `forecasts.json`, `NR` for a median that is not reached) and run `python scripts/score_forecasts.py
+  RESULTS.tsv`. It prints errors, coverage and interval scores.
 
 Research use only.
 """
@@ -160,7 +163,12 @@ def page(forecasts: Mapping[str, Mapping[str, Any]]) -> str:
         own = [f for f in forecasts.values() if f["outcome_on_the_date"] == outcome]
         if not own:
             continue
-        lines += ["", f"## {title}", "", "| trial | tumor | arm | response, % | median PFS, months | HR of PFS | HR of OS |"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| trial | tumor | arm | response, % | median PFS, months | HR of PFS | HR of OS |",
+        ]
         lines.append("| " + " | ".join(["---"] * 7) + " |")
         for f in own:
             for arm, values in f["arms"].items():
@@ -187,7 +195,7 @@ def main() -> int:
         calibration = shipped(knowledge) if own is None else load_calibration(own, knowledge)
         if not calibration.names:
             raise InputError("no calibration ships with this version", field="--calibration",
-                             valid="a file of `tumornexus calibrate`: forecasts are made with calibrated parameters")  # fmt: skip
+                             valid="a file of `tumornexus calibrate`")  # fmt: skip
         build(FOLDER, options.runs, knowledge, calibration, n=options.n, seed=options.seed, only=options.only)
     except NexusError as error:
         print(error, file=sys.stderr)

@@ -2,14 +2,15 @@
 
     python scripts/score_forecasts.py RESULTS.tsv [--forecasts forecasts/forecasts.json]
 
-RESULTS.tsv: tab-separated, columns `trial` (id), `arm`, `endpoint` and `value`; further columns are ignored. Endpoints: those
-of an arm in forecasts.json (orr, cr, pd, pfs_median, pfs_6, pfs_12, os_median, os_12, os_24, ae3; percent and months) and
-pfs_hr, os_hr against the trial's last arm. `NR` is a median that was not reached within 24 months.
+RESULTS.tsv: tab-separated, columns `trial` (id), `arm`, `endpoint` and `value`; further columns are ignored.
+Endpoints: those of an arm in forecasts.json (orr, cr, pd, pfs_median, pfs_6, pfs_12, os_median, os_12, os_24, ae3;
+percent and months) and pfs_hr, os_hr against the trial's last arm. `NR` is a median that was not reached within 24
+months.
 
-Prints, per row and per endpoint, the error (hazard ratios: of the natural logarithm), whether the 95 % interval holds the
-result, and the interval score (Gneiting and Raftery 2007): width plus 40 times the miss, smaller is better. An interval
-without an upper end (median not reached) counts for coverage and not for the score. Apart from the total, trials whose
-outcome had not been seen when the forecast was frozen are summed up alone.
+Prints, per row and per endpoint, the error (hazard ratios: of the natural logarithm), whether the 95 % interval holds
+the result, and the interval score (Gneiting and Raftery 2007): width plus 40 times the miss, smaller is better. An
+interval without an upper end (median not reached) counts for coverage and not for the score. Apart from the total,
+trials whose outcome had not been seen when the forecast was frozen are summed up alone.
 """
 
 from __future__ import annotations

@@ -4,19 +4,20 @@
 
 FOLDER is the pool of `tumornexus calibrate`, finished or not (targets with too few patients are left out and counted).
 
-* *Emulator*: learned on the even partitions, scored on the odd ones. Calibration curve and slope (logit of what happened
-  on the emulated logit; 1 is right), gain in log loss over the bare rate of the odd partitions themselves, and z: the gap
-  between emulated and seen rate of a target over the error that the emulator states, standard deviation 1 if honest.
-* *Planted*: shifts are drawn from the prior, trials' deviations from theirs, and published figures are made of them: the
-  emulated logit, an error of the emulator, one deviation per arm and sort of figure, then binomial noise with the arm's
-  own number of patients (survival at several times from the same patients). The posterior is sampled as in calibration.
-  Ranks of the truth are uniform, and intervals cover what they say, if the inference is right; they cover more where it
-  is cautious by design (a figure counts as part of its arm, tails are those of Student's t).
+* *Emulator*: learned on the even partitions, scored on the odd ones. Calibration curve and slope (logit of what
+  happened on the emulated logit; 1 is right), gain in log loss over the bare rate of the odd partitions themselves,
+  and z: the gap between emulated and seen rate of a target over the error that the emulator states, standard
+  deviation 1 if honest.
+* *Planted*: shifts are drawn from the prior, trials' deviations from theirs, and published figures are made of them:
+  the emulated logit, an error of the emulator, one deviation per arm and sort of figure, then binomial noise with the
+  arm's own number of patients (survival at several times from the same patients). The posterior is sampled as in
+  calibration. Ranks of the truth are uniform, and intervals cover what they say, if the inference is right; they
+  cover more where it is cautious by design (a figure counts as part of its arm, tails are those of Student's t).
 * *Simulator*: no new simulation. Patients of the odd partitions are split at the median of one parameter; each half's
   rates are taken for published figures; the emulator is that of the even partitions. The posterior of that parameter
   should move to the half's own mean. The other parameters keep the spread of their prior in such a half, which a single
-  draw of the calibration has not: rates of a mixture are taken for those of its center, so that the check is of direction
-  and size, not of coverage.
+  draw of the calibration has not: rates of a mixture are taken for those of its center, so that the check is of
+  direction and size, not of coverage.
 """
 
 from __future__ import annotations
@@ -249,6 +250,16 @@ def from_simulator(
     return out
 
 
+def write(result: Mapping[str, Any], replicates: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write the figure and the numbers."""
+    from calibration_recovery_figure import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(result, replicates, folder / "calibration_recovery.png")
+    text = json.dumps(result, indent=1, default=float)
+    (folder / "calibration_recovery.json").write_text(text + "\n", "utf-8")
+
+
 def main() -> None:
     """Command line: checks, figure, JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -279,24 +290,20 @@ def main() -> None:
         drift = replicates[-1]["largest_drift_in_sd"]
         print(f"replicate {number}: drift {drift:.2f}, {time.monotonic() - begun:.0f} s", flush=True)
     summary = summary_of(replicates, knowledge)
-    halves = []
-    for name in list(summary["parameters"])[: options.split]:
-        halves += from_simulator(name, half, odd, shifts, knowledge, options.steps, options.seed)
-        print(halves[-2:], flush=True)
+    halves: list[dict[str, Any]] = []
     result = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "knowledge_digest": knowledge.digest, "seed": options.seed,
         "pool": {"partitions_asked": identity["partitions"], "patients": len(patients),
                  "fewest_in_an_arm": int(min(map(len, everyone.values())))},
-        "targets": {"all": len(every), "used": len(emulator.targets), "in_the_check_of_the_emulator": len(half.targets)},
-        "parameter_order": list(PRIOR_SD), "steps": options.steps, "draws": DRAWS, "minutes": round((time.monotonic() - begun) / 60.0, 1),
+        "targets": {"all": len(every), "used": len(emulator.targets), "in_check_of_emulator": len(half.targets)},
+        "parameter_order": list(PRIOR_SD), "steps": options.steps, "draws": DRAWS,
         "emulator": checked | {"curve": curve.to_dict("list")}, "planted": summary, "simulator": halves,
     }  # fmt: skip
-    options.out.mkdir(parents=True, exist_ok=True)
-    from calibration_recovery_figure import draw
-
-    draw(result, replicates, options.out / "calibration_recovery.png")
-    text = json.dumps(result, indent=1, default=float)
-    (options.out / "calibration_recovery.json").write_text(text + "\n", "utf-8")
+    write(result, replicates, options.out)
+    for name in list(summary["parameters"])[: options.split]:
+        halves += from_simulator(name, half, odd, shifts, knowledge, options.steps, options.seed)
+        print(halves[-2:], flush=True)
+        write(result, replicates, options.out)
     print(f"covered 50 %: {summary['covered_50%']:.2f}, 90 %: {summary['covered_90%']:.2f}")
     for name, own in summary["parameters"].items():
         told = (

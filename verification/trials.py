@@ -62,8 +62,9 @@ def simulate(
             for i in range(-(-patients // SIZE)) for cohort, design in designs.items()
         }  # fmt: skip
         identity = {
-            "what": "trials of the catalogue", "use": use, "patients": patients, "calibration": calibration.digest(),
-            "knowledge": knowledge.digest, "cohorts": {c: d.digest() for c, d in designs.items()},
+            "what": "trials of the catalogue", "use": use, "patients": patients,
+            "calibration": calibration.simulated_digest(), "knowledge": knowledge.digest,
+            "cohorts": {c: d.digest() for c, d in designs.items()},
         }  # fmt: skip
         folder = out / f"trials_{use}"
         run = run_partitions(
@@ -104,7 +105,7 @@ def predictions(arms: list[FittedArm], patients: pd.DataFrame, calibration: Cali
         if control is not None and control is not arm:
             other = groups.get_group((control.trial.use, control.cohort, control.regimen))
             for name in ("pfs", "os"):
-                ratio = predicted_ratio(table, other, name, n, sd["hazard"])
+                ratio = predicted_ratio(table, other, name, n, sd["ratio"])
                 own |= {f"{name}_hr_{k}": v for k, v in ratio.items()}
         rows.append(own)
     return pd.DataFrame(rows)
@@ -305,11 +306,53 @@ def draw(table: pd.DataFrame, curves: list[dict[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
+def _cell(published: Any, estimate: Any, low: Any, high: Any, digits: int) -> str:
+    """Return "published | predicted (low to high)" for a table; a median that is not reached is NR."""
+
+    def text(x: Any) -> str:
+        return "NR" if x is None or pd.isna(x) else f"{x:.{digits}f}"
+
+    told = "" if published is None or pd.isna(published) else f"{published:.{digits}f}"
+    if not told:
+        return " | "
+    return f"{told} | {text(estimate)} ({text(low)} to {text(high)})"
+
+
+def page(table: pd.DataFrame, scores: dict[str, Any], path: Path) -> None:
+    """Write the table of all arms as a page of the documentation."""
+    columns = (
+        ("orr", "response, %", 0),
+        ("pfs_median", "median PFS, months", 1),
+        ("os_12", "alive at 12 months, %", 0),
+        ("pfs_hr", "PFS hazard ratio", 2),
+        ("ae3", "grade >= 3, %", 0),
+    )
+    lines = [
+        "# Every arm against its trial", "",
+        f"Written by `verification/trials.py` on {scores['date']}: {scores['patients']} virtual patients an arm,",
+        f"catalogue `{scores['knowledge_digest']}`, calibration `{scores['calibration_digest']}`. Published figure,",
+        "then prediction with its 95 % interval for a trial of that size; NR: not reached within 24 months. *Held",
+        "out* means not fitted: outcomes of trials are public. What the numbers add up to stands in",
+        "[Validation](validation.md#virtual-trials).",
+    ]  # fmt: skip
+    head = "| trial | arm | tumor | n | " + " | ".join(f"{name} | predicted" for _, name, _ in columns) + " |"
+    rule = "| --- | --- | --- | ---: |" + " ---: | --- |" * len(columns)
+    for use, title in (("held_out", "Held out"), ("fit", "Fitted")):
+        lines += ["", f"## {title}", "", head, rule]
+        for row in table[table["use"] == use].to_dict("records"):
+            ends = ("estimate", "low", "high")
+            cells = " | ".join(_cell(row[k], *(row.get(f"{k}_{e}") for e in ends), d) for k, _, d in columns)
+            arm = str(row["arm"]).replace("|", "/")
+            lines.append(f"| {row['name']} | {arm} | {row['tumor']} | {row['n']} | {cells} |")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def main() -> None:
     """Simulate, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/verification"))
     parser.add_argument("--patients", type=int, default=500)
+    parser.add_argument("--page", type=Path, default=None, help="page of the documentation to write")
     parser.add_argument("--workers", type=int, default=2, help="processes of this machine")
     parser.add_argument("--calibration", type=Path, default=None, help="else the one that ships")
     parser.add_argument("--uncalibrated", action="store_true")
@@ -336,6 +379,8 @@ def main() -> None:
         "curves": [{k: v for k, v in c.items() if k not in ("grid", "published", "simulated")} for c in curves],
     }  # fmt: skip
     (options.out / "trials.json").write_text(json.dumps(scores, indent=1, default=float) + "\n", "utf-8")
+    if options.page is not None:
+        page(table, scores, options.page)
     for use, own in scores["response"].items():
         model, ridge = own["model"], own["ridge"]
         told = ", ".join(f"{k} {own[k]['mean']:.1f} / {own[k]['median']:.1f}" for k in ("model", "ridge", "nearest"))

@@ -22,9 +22,10 @@ from tumornexus.files import whole_file
 from tumornexus.knowledge import Knowledge, load_knowledge
 from tumornexus.pipeline import Progress, silent
 from tumornexus.provenance import installed_version
-from tumornexus.trial.calibrate import emulate, held_out_score, predictive_sd, sample, targets_of
+from tumornexus.trial.calibrate import emulate, held_out_score, sample, targets_of
 from tumornexus.trial.calibration import PRIOR_SD, Calibration, prior
 from tumornexus.trial.death_fit import fit_death, survival_targets
+from tumornexus.trial.deviation import deviations
 from tumornexus.trial.partition_folder import read_table
 from tumornexus.trial.partitions import run_partitions
 from tumornexus.trial.pool import arms_of, draws_needed, pool_tasks
@@ -114,7 +115,7 @@ def calibrate(
         dask=dask, workers=workers, progress=progress, label="simulating with calibrated parameters",
     )  # fmt: skip
     calibrated = read_pool(second)
-    deviation = predictive_sd(targets, {k: p for k, (p, _) in calibrated.items()})
+    deviation = deviations(arms, targets, {k: p for k, (p, _) in calibrated.items()})
     with progress("fitting the law of death", 0):
         law, survival = fit_death(survival_targets(arms), calibrated)
     logit, _ = emulator.logit(found.shifts)

@@ -63,7 +63,7 @@ def trial_command(
         ):  # fmt: skip
             if name in own.index:
                 typer.echo(f"  {label:20s} {_told(own.loc[name], unit)}")
-    typer.echo(f"endpoints: {out / 'endpoints.json'}")
+    typer.echo(f"report: {out / 'report.html'}")
 
 
 def _told(row: object, unit: str) -> str:

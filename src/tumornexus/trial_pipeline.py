@@ -25,6 +25,9 @@ from tumornexus.trial.simulate import SIZE, Task, run_partition
 from tumornexus.trial.summary import endpoints
 
 PARTITIONS = "partitions"  # subfolder of the results
+CLONE_NAMES = {
+    "jak_loss": "Clone without JAK1/2", "pathway_reactivated": "Clone with reactivated MAPK pathway",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def identity_of(
     versions = {p: installed_version(p) for p in ("tumornexus", "jax", "jaxlib", "numpy", "pandas", "pyarrow")}
     return {
         "what": "virtual trial", "design": design.digest(), "n": n, "seed": seed, "knowledge_digest": knowledge.digest,
-        "calibration_digest": calibration.digest(), "versions": versions,
+        "calibration_digest": calibration.simulated_digest(), "versions": versions,
     }  # fmt: skip
 
 
@@ -151,7 +154,21 @@ def write_trial(
     records: Path | None = None,
 ) -> None:
     """Write endpoints.json, endpoints.tsv, patients.tsv, trial.json, manifest.json and the report, all or none."""
+    from tumornexus.report.trial import trial_page
+    from tumornexus.report.trial_view import build_trial_view
+
     shown = [c for c in result.patients.columns if not c.startswith("m_")]
+    record = manifest(
+        call or ("trial", result.design.id), seed, knowledge.digest, n=result.endpoints["n"],
+        calibration={"digest": calibration.digest(), **dict(calibration.provenance)},
+        **added_records(records, knowledge.added),
+    )  # fmt: skip
+    names = {m.id: m.name for m in knowledge.mechanisms.values()} | CLONE_NAMES
+    told = {k: v for k, v in record.items() if k != "calibration"} | {"calibration": calibration.digest()}
+    view = build_trial_view(
+        result.patients, result.scans, result.endpoints, title=result.design.name, cause_names=names, manifest=told,
+        notes=result.notes,
+    )  # fmt: skip
     write_results(
         out,
         {
@@ -159,10 +176,7 @@ def write_trial(
             "endpoints.tsv": endpoint_table(result.endpoints),
             "patients.tsv": result.patients[shown],
             "trial.json": result.design.model_dump(mode="json", exclude_none=True),
-            "manifest.json": manifest(
-                call or ("trial", result.design.id), seed, knowledge.digest, n=result.endpoints["n"],
-                calibration={"digest": calibration.digest(), **dict(calibration.provenance)},
-                **added_records(records, knowledge.added),
-            ),
+            "report.html": trial_page(view),
+            "manifest.json": record,
         },
-    )  # fmt: skip
+    )

@@ -28,8 +28,9 @@ class Calibration:
     Attributes:
         names: parameters that are shifted.
         shifts: (draw, parameter), on ln or logit scale.
-        trial_sd: standard deviation of a trial's own deviation, on the logit scale of rates (``rate``) and the log
-            scale of hazards (``hazard``): populations, readers and eras differ. Zero mean.
+        trial_sd: standard deviation of trials around the model, zero mean, on the logit scale of rates (``rate``),
+            of survival at a time (``hazard``) and of severe events (``toxicity``), and the log scale of hazard ratios
+            (``ratio``); see `tumornexus.trial.deviation`.
         death: parameters of the hazard of death that were fitted, by name.
         provenance: how it was made: call, seed, versions, knowledge digest, arms, budget.
     """
@@ -54,6 +55,10 @@ class Calibration:
         parts = [",".join(self.names), json.dumps([dict(self.trial_sd), dict(self.death)], sort_keys=True)]
         content = "\x1f".join(parts).encode() + np.ascontiguousarray(self.shifts).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
+
+    def simulated_digest(self) -> str:
+        """Return 16 hexadecimal digits of what changes the course of a patient: all but the deviation of trials."""
+        return replace(self, trial_sd={}).digest()
 
     def save(self, path: Path | str) -> None:
         """Write the artefact as JSON."""

@@ -23,7 +23,7 @@ Z95 = 1.959964
 SAMPLES = 4000  # of the predictive distribution
 # Spread of trials around a model that is right on average, where no calibration has estimated it: nivolumab in
 # first-line melanoma had 34 to 44 % in trials alone, 0.4 on the logit scale between the ends. Assumed.
-DEFAULT_TRIAL_SD = {"rate": 0.25, "hazard": 0.15, "toxicity": 0.35}
+DEFAULT_TRIAL_SD = {"rate": 0.25, "hazard": 0.15, "ratio": 0.2, "toxicity": 0.35}
 TIMES = ((6, "6"), (12, "12"), (24, "24"))
 
 
@@ -196,7 +196,7 @@ def endpoints(
     ratios: dict[str, Any] = {}
     for arm in arms[:-1]:
         pair = tables[arm], tables[arms[-1]]
-        of = {name: predicted_ratio(*pair, name, n, sd["hazard"]) for name in ("pfs", "os")}
+        of = {name: predicted_ratio(*pair, name, n, sd["ratio"]) for name in ("pfs", "os")}
         ratios[arm] = {name: {k: _rounded(x, 3) for k, x in found.items()} for name, found in of.items()}
     return {"n": n, "seed": seed, "arms": arms_found, "hazard_ratios": ratios}
 
