@@ -79,7 +79,9 @@ def parts_of(patients: pd.DataFrame) -> tuple[Pool, Pool, Pool]:
     """Return the patients of each cohort and regimen: all, those of even and those of odd partitions."""
     odd = (patients["patient"].to_numpy() // SIZE) % 2 == 1
     parts = (patients, patients[~odd], patients[odd])
-    return tuple({(str(c), str(a)): t for (c, a), t in p.groupby(["trial", "arm"], sort=False)} for p in parts)
+    keys = patients[["trial", "arm"]].drop_duplicates().itertuples(index=False, name=None)
+    pairs = [(str(c), str(a)) for c, a in keys]
+    return tuple({(c, a): p[(p["trial"] == c) & (p["arm"] == a)] for c, a in pairs} for p in parts)
 
 
 def usable(targets: Sequence[Target], pools: Sequence[Pool]) -> tuple[Target, ...]:

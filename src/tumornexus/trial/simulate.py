@@ -306,10 +306,13 @@ def run_partition(task: Task) -> dict[str, pd.DataFrame]:
         if own.arm.on_progression is not None:
             volume = _next_line(own, result.progression_day, knowledge, design.horizon_days)
             course = own.course.assign(lesion_volume=(own.course["lesion_volume"].dims, volume))
-            result = arm_outcomes(course, facts, plan, follow, hazard, seed=task.seed)
+            later = arm_outcomes(course, facts, plan, follow, hazard, seed=task.seed)
+            # What the next line does belongs to survival alone; progression was judged on the first.
+            result = replace(result, patients=result.patients.assign(**later.patients[["os_days", "os_event"]]))
         extra: dict[str, Any] = {"trial": design.id, "arm": own.arm.name, "draw": own.draw, "tumor": own.patients.tumor}
         extra |= {c: facts[c].to_numpy() for c in facts.columns if c != "patient"}
-        extra["acquired"] = acquired(own.course, np.where(result.patients["pfs_event"], result.progression_day, np.inf))
+        ended = np.where(result.patients["pfs_event"], result.patients["pfs_days"], np.inf)
+        extra["acquired"] = acquired(own.course, ended)
         none, active = np.zeros(len(facts)), own.patients.activities
         extra |= {f"m_{m}": active.get(m, none).astype(np.float32) for m in knowledge.causes}
         patients.append(pd.concat([result.patients, pd.DataFrame(extra)], axis=1))
