@@ -21,7 +21,6 @@ from tumornexus.trial.calibrate import (
     flags_of,
     held_out_score,
     log_posterior,
-    predictive_sd,
     sample,
     targets_of,
 )
@@ -254,30 +253,6 @@ def test_deviation_of_trials_grows_with_their_scatter(known, knowledge):
         sd.append(found.trial_sd)
     assert sd[1]["rate"] > 2.0 * sd[0]["rate"]
     assert sd[1]["hazard"] > 2.0 * sd[0]["hazard"]
-
-
-def test_predictive_deviation_is_that_of_the_trials(targets):
-    """Published figures that scatter about the model by a known deviation need about that much in their intervals."""
-    g = np.random.default_rng(10)
-    kept = [t for t in targets if t.kind == "orr"]
-    pool = {
-        (t.arm.cohort, t.arm.regimen): pd.DataFrame({"best": np.where(np.arange(4000) < 1400, "PR", "SD")})
-        for t in kept
-    }
-    free = [replace(t, kind="pfs", months=6.0, n=t.n) for t in kept]
-    for key, table in pool.items():
-        days = np.where(np.arange(4000) < 2000, 100.0, 300.0)
-        pool[key] = table.assign(pfs_days=days, pfs_event=True)
-    found = []
-    for scatter in (0.15, 0.7):
-        seen = [
-            replace(t, n=500.0, observed=float(expit(np.log(p / (1.0 - p)) + scatter * g.standard_normal())))
-            for own, p in ((kept, 0.35), (free, 0.5)) for t in own
-        ]  # fmt: skip
-        found.append(predictive_sd(seen, pool))
-    for sort in ("rate", "hazard"):
-        assert found[0][sort] < 0.3
-        assert found[1][sort] == pytest.approx(0.7, abs=0.25)
 
 
 def test_same_seed_same_draws(known, knowledge):
