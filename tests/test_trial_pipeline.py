@@ -24,7 +24,7 @@ ARMS = ("nivolumab 240 mg q2w", "untreated")
 TRIAL = 'tumor = "nsclc"\n' + "".join(
     f'[[arm]]\nname = "{name}"\nregimen = "{text}"\n' for name, text in zip("ab", ARMS, strict=True)
 )
-FILES = {"endpoints.json", "endpoints.tsv", "patients.tsv", "trial.json", "manifest.json", "partitions"}
+FILES = {"endpoints.json", "endpoints.tsv", "patients.tsv", "trial.json", "report.html", "manifest.json", "partitions"}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,8 @@ def stand_in(task: Task) -> dict[str, pd.DataFrame]:
             "pfs_days": pfs, "pfs_event": pfs < end, "os_days": os_days, "os_event": died < end,
             "dor_days": np.where(best == "PR", 0.5 * pfs, np.nan), "dor_event": best == "PR",
             "ae3_day": np.where(g.random(n) < 0.2, 30.0, np.inf), "reason": np.where(day < os_days, "target", "none"),
+            "change_percent": np.where(best == "PR", -50.0, 10.0), "response_day": np.where(best == "PR", 56.0, np.nan),
+            "resistance": np.where(day < os_days, "primary", "none"), "base_mm": 80.0,
             "acquired": "", "m_treg": g.random(n),
         })  # fmt: skip
         parts.append(table.head(task.size))
@@ -152,7 +154,7 @@ def test_command_prints_what_was_found(quick, tmp_path, command):
     assert "response" in done.out
     assert "PFS hazard ratio" in done.out
     assert "not calibrated" in done.err
-    assert str(tmp_path / "out" / "endpoints.json") in done.out.replace("\n", "")
+    assert str(tmp_path / "out" / "report.html") in done.out.replace("\n", "")
 
 
 @pytest.mark.parametrize(
