@@ -14,6 +14,7 @@ import pytest
 
 from guide import MECHANISM, write_guide_records
 from io_cohorts import expression, expression_text, write_cohort
+from tumornexus import cli
 
 # Cold start on an idle machine is a third of a second; a shared machine may name a longer limit.
 HELP_SECONDS = float(os.environ.get("TUMORNEXUS_HELP_SECONDS", "0.8" if os.environ.get("CI") else "0.5"))
