@@ -303,8 +303,8 @@ def test_same_seed_same_endpoints(trial):
 
 
 def test_deviation_of_trials_comes_from_the_calibration(trial):
-    sure = Calibration((), np.zeros((1, 0)), trial_sd={"rate": 0.0, "hazard": 0.0})
-    unsure = Calibration((), np.zeros((1, 0)), trial_sd={"rate": 0.6, "hazard": 0.6})
+    sure = Calibration((), np.zeros((1, 0)), trial_sd={"rate": 0.0, "hazard": 0.0, "ratio": 0.0})
+    unsure = Calibration((), np.zeros((1, 0)), trial_sd={"rate": 0.6, "hazard": 0.6, "ratio": 0.6})
     a, b = (endpoints(trial, ("new", "old"), c, n=300, seed=1, months=24) for c in (sure, unsure))
     for key in ("orr", "pfs_12", "os_12"):
         narrow, wide = a["arms"]["new"][key], b["arms"]["new"][key]

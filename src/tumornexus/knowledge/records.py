@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tumornexus.knowledge.base import Record
 from tumornexus.knowledge.criteria import Criteria
@@ -546,8 +546,13 @@ class Arm(Record):
     outcome: Outcome
     from_memory: str | None = None
     selection: str | None = None
-    criteria: Criteria | None = None  # where they differ from the trial's
+    criteria: Criteria | None = None  # where they differ from the trial's; an empty table is that of the trial
     note: str | None = None
+
+    @field_validator("criteria")
+    @classmethod
+    def _none_where_empty(cls, value: Criteria | None) -> Criteria | None:
+        return None if value == Criteria() else value
 
 
 class Trial(Record):

@@ -124,6 +124,8 @@ def records_of(rows_of: Mapping[str, list[Row]]) -> dict[str, dict[Any, Record]]
                 cell = row[prefix + field]
                 if many:
                     found[field] = cell.split(SEPARATOR) if cell else []
+                elif cell in ("true", "false") and bool in set(parts(cls.model_fields[field].annotation)):
+                    found[field] = cell == "true"
                 elif cell:
                     found[field] = cell
         return found
