@@ -141,7 +141,7 @@ def test_stopped_by_hand_leaves_neither_workers_nor_half_files(tmp_path: Path, u
     pids, run = tmp_path / "pids", tmp_path / "run"
     pids.mkdir()
     (tmp_path / "driver.py").write_text(DRIVER)
-    slow = tasks(pids=str(pids), sleep=0.3)
+    slow = tasks(pids=str(pids), sleep=1.5)  # not finished before the interrupt on a busy machine
     command = [sys.executable, str(tmp_path / "driver.py"), str(run), json.dumps(slow), '"local:2"']
     # In a session of its own, so that the terminal's Ctrl-C can be played: it reaches driver and workers alike.
     driver = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
